@@ -1,0 +1,43 @@
+# Everything a developer or a CI machine runs. `make help` lists it.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: help setup demo test test-fast serve check bench clean
+
+help: ## this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
+
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	# torch first and pinned: a bare requirement could pull a CUDA build
+	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt torch
+	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	touch $(STAMP)
+
+setup: $(STAMP) ## virtual environment in .venv with everything installed
+
+demo: setup ## serve the embedded default, build an L+1 and a 2L ticket of a real network, print the reports
+	$(BIN)/python -m ltforge.demo
+
+test: setup ## the whole suite, on real PostgreSQL and Redis
+	PYTHON=$(BIN)/python tests/run_services.sh $(BIN)/python -m pytest
+
+test-fast: setup ## unit tests only: seconds, no services
+	$(BIN)/python -m pytest -m 'not slow and not gpu'
+
+serve: setup ## the embedded default: API, worker and housekeeper over SQLite
+	$(BIN)/ltforge serve --port $${PORT:-8000} --data $${DATA:-data}
+
+check: setup ## format, lint, types, import contracts
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: setup ## speed and size, beside the last recorded figures
+	$(BIN)/python -m benchmarks.construct_lenet
+
+clean: ## remove what make made
+	rm -rf $(VENV) .demo
