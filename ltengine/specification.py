@@ -6,7 +6,6 @@ This module imports pydantic alone, so that the API process can validate a spec 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
@@ -164,8 +163,3 @@ def parse_specification(document: Mapping[str, Any]) -> Specification:
         raise SpecificationError(
             _describe(item, document) for item in error.errors(include_url=False)
         ) from error
-
-
-def grid_exponent_for(largest_magnitude: float, reach: float) -> int:
-    """The exponent k of the smallest power of two with largest_magnitude / 2^k <= reach."""
-    return math.ceil(math.log2(largest_magnitude / reach)) if largest_magnitude > 0 else 0

@@ -1,0 +1,1 @@
+"""Solvers: all give the same exact optimum; they differ in what they are fast at."""
