@@ -1,0 +1,117 @@
+"""Jobs: their states, which of them may follow which, and their progress."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum, StrEnum
+from typing import Any
+
+from service.domain.problems import Problem
+
+
+class JobStatus(StrEnum):
+    """States of a job."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    CANCELING = "canceling"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELED = "canceled"
+    EXPIRED = "expired"
+
+    @property
+    def terminal(self) -> bool:
+        """Whether the state is final."""
+        return not _FOLLOWERS[self]
+
+
+# A job being canceled may still succeed or fail: whoever commits first wins.
+_FOLLOWERS: dict[JobStatus, frozenset[JobStatus]] = {
+    JobStatus.QUEUED: frozenset(
+        {JobStatus.RUNNING, JobStatus.CANCELED, JobStatus.EXPIRED, JobStatus.FAILED}
+    ),
+    JobStatus.RUNNING: frozenset(
+        {JobStatus.QUEUED, JobStatus.CANCELING, JobStatus.SUCCEEDED, JobStatus.FAILED}
+    ),
+    JobStatus.CANCELING: frozenset({JobStatus.CANCELED, JobStatus.SUCCEEDED, JobStatus.FAILED}),
+    JobStatus.SUCCEEDED: frozenset(),
+    JobStatus.FAILED: frozenset(),
+    JobStatus.CANCELED: frozenset(),
+    JobStatus.EXPIRED: frozenset(),
+}
+
+
+def statuses_before(status: JobStatus) -> frozenset[JobStatus]:
+    """The states from which `status` may be entered. Never contains a terminal one."""
+    return frozenset(earlier for earlier, later in _FOLLOWERS.items() if status in later)
+
+
+# Where each stage begins on the way from 0 to 1, and where it ends; shares seen on LeNet tickets.
+_STAGES: dict[str, tuple[float, float]] = {
+    "queued": (0.0, 0.0),
+    "load": (0.0, 0.05),
+    "construct": (0.05, 0.7),
+    "verify": (0.7, 0.9),
+    "evaluate": (0.9, 1.0),
+    "done": (1.0, 1.0),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a job is: `done` of `total` steps of its stage, `fraction` of the whole job."""
+
+    stage: str
+    done: int
+    total: int
+    fraction: float
+
+    @classmethod
+    def at(cls, stage: str, done: int, total: int) -> Progress:
+        """The progress of a stage, placed within the whole job."""
+        begin, end = _STAGES.get(stage, (0.0, 1.0))
+        share = min(1.0, done / total) if total > 0 else 0.0
+        return cls(stage, done, total, round(begin + (end - begin) * share, 4))
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One construction that a tenant asked for; its row is the truth about it."""
+
+    id: str
+    tenant_id: str
+    checkpoint_id: str
+    dataset_id: str | None
+    spec: dict[str, Any]
+    status: JobStatus
+    attempt: int
+    max_attempts: int
+    progress: Progress
+    error: Problem | None
+    ticket_id: str | None
+    report: dict[str, Any] | None
+    labels: dict[str, str]
+    created_at: datetime
+    queued_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedJob:
+    """A job and the right to run it; the digests name canonical blobs."""
+
+    job: Job
+    lease_token: str
+    checkpoint_sha256: str
+    dataset_sha256: str | None
+
+
+class LeaseState(Enum):
+    """What a worker learns about its lease."""
+
+    HELD = "held"
+    CANCEL_REQUESTED = "cancel_requested"
+    LOST = "lost"

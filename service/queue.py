@@ -1,0 +1,90 @@
+"""The queue: it only ever says "there is work".
+
+A message may be lost, doubled, late or out of order, and nothing breaks, because workers claim
+the next piece of work from the database and the housekeeper announces forgotten work again.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Protocol
+
+from celery import Celery
+from kombu.exceptions import OperationalError
+
+from service.domain import WorkKind
+from service.errors import QueueUnavailable
+from service.settings import Settings
+
+TASK_NAMES: dict[WorkKind, str] = {"job": "ltforge.job", "validate": "ltforge.validate"}
+
+
+class Queue(Protocol):
+    """Where wake-ups go."""
+
+    def wake(self, kind: WorkKind) -> None:
+        """Say that there is work of this kind; raises QueueUnavailable."""
+
+
+class CeleryQueue:
+    """Wake-ups as Celery messages without arguments."""
+
+    def __init__(self, application: Celery) -> None:
+        self._application = application
+
+    def wake(self, kind: WorkKind) -> None:
+        """Send one message; the broker's failure is reported, never waited out."""
+        try:
+            self._application.send_task(TASK_NAMES[kind], queue=kind, retry=False)
+        except (OperationalError, OSError) as failure:
+            raise QueueUnavailable(f"The broker did not take the message: {failure}") from failure
+
+
+class MemoryQueue:
+    """Wake-ups kept in a list: for tests, and for programs that work the queue themselves."""
+
+    def __init__(self) -> None:
+        self.woken: list[WorkKind] = []
+
+    def wake(self, kind: WorkKind) -> None:
+        """Remember the wake-up."""
+        self.woken.append(kind)
+
+
+def open_queue(settings: Settings) -> CeleryQueue:
+    """The queue that the settings name, for sending only."""
+    return CeleryQueue(Celery("ltforge", set_as_current=False, **broker_configuration(settings)))
+
+
+def broker_configuration(settings: Settings) -> dict[str, Any]:
+    """Celery's keyword configuration of the broker, the same for senders and workers."""
+    if settings.broker_url:
+        options: dict[str, Any] = {"socket_timeout": 30, "socket_connect_timeout": 5}
+        return _configuration(settings.broker_url, options)
+    folder = settings.data / "broker"
+    return _configuration("filesystem://", _folder_options(folder, settings.broker_poll_seconds))
+
+
+def _configuration(url: str, options: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "broker": url,
+        "broker_transport_options": options,
+        "broker_connection_retry_on_startup": True,
+        "task_serializer": "json",
+        "accept_content": ["json"],
+        "task_ignore_result": True,
+        "task_publish_retry": False,
+    }
+
+
+def _folder_options(folder: Path, polling: float) -> dict[str, Any]:
+    """The filesystem transport's folders: in and out are the same one, as all sides share it."""
+    messages, control = folder / "messages", folder / "control"
+    for path in (messages, control):
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return {
+        "data_folder_in": str(messages),
+        "data_folder_out": str(messages),
+        "control_folder": str(control),
+        "polling_interval": polling,
+    }

@@ -1,0 +1,104 @@
+"""Blobs: files named by the SHA-256 of their content, complete or absent."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+
+@runtime_checkable
+class StagedBlob(Protocol):
+    """Bytes on their way in; until `commit` nobody can see them."""
+
+    def write(self, data: bytes) -> None:
+        """Append bytes."""
+
+    def commit(self) -> tuple[str, int]:
+        """Make the blob durable and visible; its SHA-256 in hex and its size."""
+
+    def discard(self) -> None:
+        """Forget the bytes; harmless after `commit` or a second time."""
+
+
+@runtime_checkable
+class BlobStore(Protocol):
+    """Where uploads and their canonical forms are kept."""
+
+    def stage(self) -> StagedBlob:
+        """Begin a new blob."""
+
+    def path(self, sha256: str) -> Path:
+        """The file of a blob, to be read only."""
+
+    def exists(self, sha256: str) -> bool:
+        """Whether the blob is there."""
+
+
+class LocalBlobStore:
+    """Blobs in a folder of the local file system, shared by the API and the workers."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._staging = root / "staging"
+        self._staging.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    def stage(self) -> LocalStagedBlob:
+        """Begin a new blob in the staging folder, on the same file system as its destination."""
+        return LocalStagedBlob(self, self._staging)
+
+    def path(self, sha256: str) -> Path:
+        """The file of a blob; refuses what is not a SHA-256, as it becomes a path."""
+        if len(sha256) != 64 or not set(sha256) <= set("0123456789abcdef"):
+            raise ValueError(f"not a SHA-256 in lowercase hex: {sha256!r}")
+        return self._root / sha256[:2] / sha256
+
+    def exists(self, sha256: str) -> bool:
+        """Whether the blob is there."""
+        return self.path(sha256).is_file()
+
+
+class LocalStagedBlob:
+    """A temporary file that hashes and counts what is written to it."""
+
+    def __init__(self, store: LocalBlobStore, folder: Path) -> None:
+        self._store = store
+        handle, name = tempfile.mkstemp(dir=folder)
+        self._file = os.fdopen(handle, "wb")
+        self._path = Path(name)
+        self._hash = hashlib.sha256()
+        self._size = 0
+
+    def write(self, data: bytes) -> None:
+        """Append bytes."""
+        self._file.write(data)
+        self._hash.update(data)
+        self._size += len(data)
+
+    def commit(self) -> tuple[str, int]:
+        """Flush to disk, then rename: a crash leaves the whole blob or none."""
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self._file.close()
+        sha256 = self._hash.hexdigest()
+        destination = self._store.path(sha256)
+        destination.parent.mkdir(mode=0o700, exist_ok=True)
+        self._path.replace(destination)
+        _sync_folder(destination.parent)
+        return sha256, self._size
+
+    def discard(self) -> None:
+        """Remove the temporary file."""
+        self._file.close()
+        self._path.unlink(missing_ok=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a rename durable."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

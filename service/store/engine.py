@@ -1,0 +1,55 @@
+"""Connections: what SQLite must be told, and how readers and writers begin."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.pool import ConnectionPoolEntry
+
+# A ticket of some hundred MB is committed in one transaction, so writers wait patiently.
+_SQLITE_PRAGMAS = (
+    "PRAGMA busy_timeout = 30000",
+    "PRAGMA journal_mode = WAL",
+    "PRAGMA synchronous = NORMAL",
+    "PRAGMA foreign_keys = ON",
+)
+
+
+def open_engine(database_url: str) -> Engine:
+    """An engine for SQLite or PostgreSQL, ready for `reading` and `writing`."""
+    engine = create_engine(database_url, pool_pre_ping=not database_url.startswith("sqlite"))
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def writing(engine: Engine) -> Engine:
+    """The same engine, for transactions that write."""
+    return engine.execution_options(sqlite_begin="BEGIN IMMEDIATE")
+
+
+def reading(engine: Engine) -> Engine:
+    """The same engine, for transactions that the database keeps from writing."""
+    return engine.execution_options(sqlite_begin="BEGIN", postgresql_readonly=True)
+
+
+def _prepare_sqlite(connection: Any, _entry: ConnectionPoolEntry) -> None:
+    # The driver's own transactions begin deferred and late; ours begin when and how we say.
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    for pragma in _SQLITE_PRAGMAS:
+        cursor.execute(pragma)
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    """Writers take the write lock at once.
+
+    A deferred transaction that reads and then writes fails with "database is locked" at once,
+    whatever the busy timeout, when another has written meanwhile.
+    """
+    begin = connection.get_execution_options().get("sqlite_begin", "BEGIN IMMEDIATE")
+    connection.exec_driver_sql(f"PRAGMA query_only = {'ON' if begin == 'BEGIN' else 'OFF'}")
+    connection.exec_driver_sql(begin)

@@ -1,0 +1,181 @@
+"""Jobs as workers see them: claim, heartbeat, finish, give back; every write names its lease."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, and_, or_, select, update
+
+from service.domain import CheckpointStatus, ClaimedJob, JobStatus, LeaseState, Problem, Progress
+from service.store.job_records import record
+from service.store.job_transitions import failure, transition
+from service.store.scope import Scope
+from service.store.tables import CheckpointRow, DatasetRow, JobRow, TenantRow
+
+_LEASED = (JobStatus.RUNNING, JobStatus.CANCELING)
+_NO_PROGRESS: dict[str, Any] = {"stage": "queued", "done": 0, "total": 0}
+
+
+class JobLeases:
+    """The worker's side of jobs."""
+
+    def __init__(self, scope: Scope) -> None:
+        self._scope = scope
+
+    def claim(self, worker: str, lease_seconds: float) -> ClaimedJob | None:
+        """The next job to run: of the tenant served longest ago, the oldest with ready inputs."""
+        found = self._scope.session.execute(
+            _claimable(JobRow, CheckpointRow.canonical_sha256, DatasetRow.canonical_sha256)
+            .order_by(TenantRow.last_served_at.nulls_first(), JobRow.queued_at, JobRow.id)
+            .limit(1)
+            .with_for_update(of=JobRow, skip_locked=True)
+        ).first()
+        if found is None:
+            return None
+        row, checkpoint_sha256, dataset_sha256 = found
+        self._scope.change(
+            update(TenantRow)
+            .where(TenantRow.id == row.tenant_id)
+            .values(last_served_at=self._scope.now())
+        )
+        lease_token = secrets.token_hex(16)
+        self._start(row, worker, lease_token, lease_seconds)
+        return ClaimedJob(record(row), lease_token, checkpoint_sha256, dataset_sha256)
+
+    def lease_state(self, job_id: str, lease_token: str) -> LeaseState:
+        """Whether the lease is held and the job still wanted; writes nothing."""
+        status = self._scope.session.scalar(select(JobRow.status).where(_held(job_id, lease_token)))
+        match status:
+            case JobStatus.RUNNING:
+                return LeaseState.HELD
+            case JobStatus.CANCELING:
+                return LeaseState.CANCEL_REQUESTED
+            case _:
+                return LeaseState.LOST
+
+    def heartbeat(
+        self, job_id: str, lease_token: str, lease_seconds: float, progress: Progress | None
+    ) -> LeaseState:
+        """Renew the lease, note the progress, and learn whether the job is still wanted."""
+        values: dict[str, Any] = {"lease_expires_at": self._scope.after(lease_seconds)}
+        if progress is not None:
+            values |= {"stage": progress.stage, "done": progress.done, "total": progress.total}
+        self._scope.change(update(JobRow).where(_held(job_id, lease_token)).values(values))
+        return self.lease_state(job_id, lease_token)
+
+    def succeed(
+        self, job_id: str, lease_token: str, ticket_id: str, report: dict[str, Any]
+    ) -> bool:
+        """Finish with a ticket; False: the lease is lost, so roll back what came with it."""
+        done = {"ticket_id": ticket_id, "report": report, "stage": "done", "done": 1, "total": 1}
+        return self._finish(
+            job_id, lease_token, JobStatus.SUCCEEDED, done, {"ticket_id": ticket_id}
+        )
+
+    def fail(self, job_id: str, lease_token: str, problem: Problem) -> bool:
+        """Finish with the reason why there is no ticket; False: the lease is lost."""
+        data = {"code": problem.code}
+        return self._finish(job_id, lease_token, JobStatus.FAILED, failure(problem), data)
+
+    def cancel_running(self, job_id: str, lease_token: str) -> bool:
+        """Finish a job that was asked to stop; False: it was not, or the lease is lost."""
+        return self._finish(job_id, lease_token, JobStatus.CANCELED, {}, {})
+
+    def release(self, job_id: str, lease_token: str, reason: Problem, count_attempt: bool) -> bool:
+        """Give a job back to the queue, or end it where it was canceled or has no attempt left.
+
+        A counted attempt is one that died under way; a drained worker's is not counted.
+        """
+        row = self._scope.session.scalar(
+            select(JobRow).where(_held(job_id, lease_token)).with_for_update()
+        )
+        if row is None:
+            return False
+        self._give_back(row, reason, count_attempt)
+        return True
+
+    def reap(self) -> list[str]:
+        """Recover jobs whose lease ended without a word; their ids."""
+        rows = self._scope.session.scalars(
+            select(JobRow)
+            .where(JobRow.status.in_(_LEASED), JobRow.lease_expires_at < self._scope.now())
+            .with_for_update(skip_locked=True)
+        ).all()
+        for row in rows:
+            self._give_back(row, _worker_lost(row), count_attempt=True)
+        return [row.id for row in rows]
+
+    def waiting(self, older_than_seconds: float) -> bool:
+        """Whether a job that could run has been queued for this long."""
+        old = JobRow.queued_at < self._scope.after(-older_than_seconds)
+        return self._scope.session.scalar(_claimable(JobRow.id).where(old).limit(1)) is not None
+
+    def lease_tokens(self) -> set[str]:
+        """The tokens of all leases held now: scratch folders of others are litter."""
+        held = select(JobRow.lease_token).where(JobRow.status.in_(_LEASED))
+        return {token for token in self._scope.session.scalars(held) if token is not None}
+
+    def _start(self, row: JobRow, worker: str, lease_token: str, lease_seconds: float) -> None:
+        now, attempt = self._scope.now(), row.attempt + 1
+        values = {
+            "attempt": attempt,
+            "worker": worker,
+            "lease_token": lease_token,
+            "lease_expires_at": self._scope.after(lease_seconds),
+            "started_at": row.started_at or now,
+        }
+        data = {"worker": worker, "attempt": attempt}
+        transition(self._scope, row.id, JobStatus.RUNNING, values=values | _NO_PROGRESS, data=data)
+        self._scope.session.refresh(row)
+
+    def _finish(
+        self,
+        job_id: str,
+        lease_token: str,
+        status: JobStatus,
+        values: dict[str, Any],
+        data: dict[str, Any],
+    ) -> bool:
+        held = JobRow.lease_token == lease_token
+        return transition(self._scope, job_id, status, held, values=values, data=data)
+
+    def _give_back(self, row: JobRow, reason: Problem, count_attempt: bool) -> None:
+        held = JobRow.lease_token == row.lease_token
+        data = {"code": reason.code}
+        if row.status == JobStatus.CANCELING:
+            transition(self._scope, row.id, JobStatus.CANCELED, held)
+        elif count_attempt and row.attempt >= row.max_attempts:
+            values = failure(reason)
+            transition(self._scope, row.id, JobStatus.FAILED, held, values=values, data=data)
+        else:
+            values = {"attempt": row.attempt - (not count_attempt)} | _NO_PROGRESS
+            transition(self._scope, row.id, JobStatus.QUEUED, held, values=values, data=data)
+            self._scope.announce("job")
+
+
+def _held(job_id: str, lease_token: str) -> ColumnElement[bool]:
+    return and_(JobRow.id == job_id, JobRow.lease_token == lease_token, JobRow.status.in_(_LEASED))
+
+
+def _claimable(*columns: Any) -> Select[Any]:
+    """Queued jobs whose checkpoint, and data set where they name one, are ready."""
+    return (
+        select(*columns)
+        .join(TenantRow, TenantRow.id == JobRow.tenant_id)
+        .join(CheckpointRow, CheckpointRow.id == JobRow.checkpoint_id)
+        .outerjoin(DatasetRow, DatasetRow.id == JobRow.dataset_id)
+        .where(
+            JobRow.status == JobStatus.QUEUED,
+            CheckpointRow.status == CheckpointStatus.READY,
+            or_(JobRow.dataset_id.is_(None), DatasetRow.status == CheckpointStatus.READY),
+        )
+    )
+
+
+def _worker_lost(row: JobRow) -> Problem:
+    return Problem(
+        "WORKER_LOST",
+        f"The worker stopped answering in attempt {row.attempt} of {row.max_attempts}. If this "
+        "repeats, look at the workers' logs and memory, then submit the job again.",
+    )

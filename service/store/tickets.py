@@ -1,0 +1,108 @@
+"""Tickets and the bytes of their files."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from typing import Any
+
+from sqlalchemy import func, select
+
+from service.domain import Ticket
+from service.errors import NotFound
+from service.identifiers import new_id
+from service.store.scope import Scope
+from service.store.tables import TicketChunkRow, TicketRow
+
+CHUNK_BYTES = 4 << 20
+
+
+class TicketRepository:
+    """Stores tickets in chunks, as neither SQLite nor PostgreSQL likes one huge value."""
+
+    def __init__(self, scope: Scope) -> None:
+        self._scope = scope
+
+    def add(  # noqa: PLR0917 - one argument per column
+        self,
+        tenant_id: str,
+        job_id: str,
+        checkpoint_id: str,
+        digest: str,
+        report: dict[str, Any],
+        chunks: Iterable[bytes],
+    ) -> Ticket:
+        """Store a ticket; its size and SHA-256 are counted from the chunks themselves."""
+        row = TicketRow(
+            id=new_id("tkt"),
+            tenant_id=tenant_id,
+            job_id=job_id,
+            checkpoint_id=checkpoint_id,
+            digest=digest,
+            sha256="",
+            bytes=0,
+            report=report,
+            created_at=self._scope.now(),
+        )
+        self._scope.session.add(row)
+        self._scope.session.flush()
+        row.sha256, row.bytes = self._write(row.id, chunks)
+        self._scope.session.flush()
+        self._scope.emit(tenant_id, row.id, "ticket.created", {"job_id": job_id})
+        return _record(row)
+
+    def get(self, tenant_id: str, ticket_id: str) -> Ticket:
+        """One ticket of the tenant; raises NotFound."""
+        row = self._scope.session.get(TicketRow, ticket_id)
+        if row is None or row.tenant_id != tenant_id:
+            raise NotFound("ticket", ticket_id)
+        return _record(row)
+
+    def list(self, tenant_id: str, limit: int, after: str | None = None) -> list[Ticket]:
+        """Tickets of the tenant, newest first, starting below the id `after`."""
+        query = select(TicketRow).where(TicketRow.tenant_id == tenant_id)
+        if after is not None:
+            query = query.where(TicketRow.id < after)
+        query = query.order_by(TicketRow.id.desc()).limit(limit)
+        return [_record(row) for row in self._scope.session.scalars(query)]
+
+    def chunk_count(self, ticket_id: str) -> int:
+        """How many chunks the file has; all but the last are `CHUNK_BYTES` long."""
+        query = select(func.count()).where(TicketChunkRow.ticket_id == ticket_id)
+        return self._scope.session.scalar(query) or 0
+
+    def read_chunk(self, ticket_id: str, index: int) -> bytes:
+        """One chunk of the file; raises NotFound."""
+        query = select(TicketChunkRow.data).where(
+            TicketChunkRow.ticket_id == ticket_id, TicketChunkRow.index == index
+        )
+        data = self._scope.session.scalar(query)
+        if data is None:
+            raise NotFound("ticket chunk", f"{ticket_id}/{index}")
+        return data
+
+    def _write(self, ticket_id: str, chunks: Iterable[bytes]) -> tuple[str, int]:
+        digest, size = hashlib.sha256(), 0
+        for index, data in enumerate(chunks):
+            row = TicketChunkRow(ticket_id=ticket_id, index=index, data=data)
+            self._scope.session.add(row)
+            self._scope.session.flush()
+            # Otherwise the session would hold the whole file in memory.
+            self._scope.session.expunge(row)
+            digest.update(data)
+            size += len(data)
+        return digest.hexdigest(), size
+
+
+def _record(row: TicketRow) -> Ticket:
+    return Ticket(
+        id=row.id,
+        tenant_id=row.tenant_id,
+        job_id=row.job_id,
+        checkpoint_id=row.checkpoint_id,
+        digest=row.digest,
+        sha256=row.sha256,
+        bytes=row.bytes,
+        report=row.report,
+        created_at=row.created_at,
+    )
