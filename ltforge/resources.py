@@ -25,7 +25,7 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class FieldProblem:
-    """One wrong field of a request, named by its JSON pointer."""
+    """One wrong field, named by its JSON pointer in the body or by its query parameter's name."""
 
     pointer: str
     code: str
@@ -50,6 +50,9 @@ class Ticket:
     job_id: str
     checkpoint_id: str
     digest: str
+    """The ticket's own digest, which two equal constructions share."""
+    sha256: str
+    """Of the ticket file."""
     bytes: int
     created_at: datetime | None
 
@@ -71,7 +74,7 @@ def read_pointers(items: object) -> tuple[FieldProblem, ...]:
     entries = items if isinstance(items, list) else []
     return tuple(
         FieldProblem(
-            pointer=str(entry.get("pointer", "")),
+            pointer=str(entry.get("pointer") or entry.get("parameter") or ""),
             code=str(entry.get("code", "")),
             detail=str(entry.get("detail", "")),
         )
@@ -98,6 +101,7 @@ def read_ticket(document: Document) -> Ticket:
         job_id=document["job_id"],
         checkpoint_id=document["checkpoint_id"],
         digest=document["digest"],
+        sha256=document["sha256"],
         bytes=int(document["bytes"]),
         created_at=read_time(document.get("created_at")),
     )

@@ -294,6 +294,7 @@ def ticket_document() -> dict[str, Any]:
         "job_id": "job_1",
         "checkpoint_id": "ckp_1",
         "digest": "d" * 64,
+        "sha256": hashlib.sha256(TICKET_FILE).hexdigest(),
         "bytes": len(TICKET_FILE),
         "metrics": {},
         "created_at": "2026-11-23T10:00:00Z",

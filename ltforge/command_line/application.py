@@ -1,0 +1,130 @@
+"""The commands and their options. What they do is in the modules beside this one.
+
+This module is what ``ltforge --help`` loads, so it imports nothing heavy.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ltforge import __version__
+from ltforge.command_line.failures import named_failures
+
+application = typer.Typer(
+    help="Strong lottery tickets: prune a seeded random network until it computes a trained one.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+CheckpointArgument = Annotated[
+    Path, typer.Argument(help="The trained network: safetensors or a PyTorch state_dict.")
+]
+SpecOption = Annotated[
+    str,
+    typer.Option(
+        "--spec", help="The construction spec: a JSON file, - for stdin, or JSON starting with {."
+    ),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
+
+
+@application.command()
+def construct(  # noqa: PLR0917 - typer calls it by name
+    checkpoint: CheckpointArgument,
+    spec: SpecOption,
+    out: Annotated[Path, typer.Option("--out", help="Where the ticket file goes.")],
+    dataset: Annotated[
+        Path | None, typer.Option("--dataset", help="An npz file with x and y to evaluate on.")
+    ] = None,
+    threads: Annotated[
+        int | None, typer.Option("--threads", min=1, help="CPU threads; the ticket is the same.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Construct a ticket of a trained network, verify it, and report."""
+    with named_failures(as_json=as_json):
+        from ltforge.command_line import engine_commands  # noqa: PLC0415 - loads rich's progress
+
+        asked = engine_commands.Construction(checkpoint, spec, out, dataset, threads)
+        report = engine_commands.construct(asked)
+    if as_json:
+        _print_json(report)
+        return
+    from rich.console import Console  # noqa: PLC0415
+
+    from ltforge.command_line.reports import report_table  # noqa: PLC0415
+
+    Console().print(report_table(f"{checkpoint.name} → {out}", {"ticket": report}))
+
+
+@application.command()
+def verify(
+    ticket: Annotated[Path, typer.Argument(help="The ticket file.")],
+    checkpoint: CheckpointArgument,
+    as_json: JsonOption = False,
+) -> None:
+    """Check a ticket against its checkpoint, trusting nobody; exit status 1 if it is not one."""
+    with named_failures(as_json=as_json):
+        from ltforge.command_line import engine_commands  # noqa: PLC0415
+
+        verdict = engine_commands.verify(ticket, checkpoint)
+    if as_json:
+        _print_json(verdict)
+    else:
+        typer.echo(_verdict_text(verdict))
+    raise typer.Exit(0 if verdict["valid"] else 1)
+
+
+@application.command()
+def plan(checkpoint: CheckpointArgument, spec: SpecOption, as_json: JsonOption = False) -> None:
+    """Say what a construction would build, without building it."""
+    with named_failures(as_json=as_json):
+        from ltforge.command_line import engine_commands  # noqa: PLC0415
+
+        document = engine_commands.plan(checkpoint, spec)
+    if as_json:
+        _print_json(document)
+        return
+    from rich.console import Console  # noqa: PLC0415
+
+    from ltforge.command_line.reports import plain_table  # noqa: PLC0415
+
+    Console().print(plain_table(f"plan for {checkpoint.name}", document))
+
+
+@application.command()
+def serve(
+    port: Annotated[
+        int | None, typer.Option("--port", min=0, max=65535, help="Port of the API.")
+    ] = None,
+    data: Annotated[
+        Path | None, typer.Option("--data", help="Folder for the database and files.")
+    ] = None,
+    host: Annotated[str | None, typer.Option("--host", help="Address to listen on.")] = None,
+) -> None:
+    """Serve the embedded default: API, worker and housekeeper over one data folder."""
+    with named_failures(as_json=False):
+        from ltforge.command_line import serving  # noqa: PLC0415
+
+        serving.serve(port=port, data=data, host=host)
+
+
+@application.command()
+def version() -> None:
+    """Print the version."""
+    typer.echo(__version__)
+
+
+def _print_json(document: dict[str, Any]) -> None:
+    typer.echo(json.dumps(document))
+
+
+def _verdict_text(verdict: dict[str, Any]) -> str:
+    if verdict["valid"]:
+        return f"valid: largest parameter error {verdict['largest_parameter_error']:.6f}"
+    return "\n".join(["not valid:", *(f"  {reason}" for reason in verdict["reasons"])])

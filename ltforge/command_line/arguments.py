@@ -1,0 +1,60 @@
+"""What commands are given: files that must be there, and a spec in one of three forms."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from ltforge.command_line.failures import CommandError
+
+
+def existing_file(path: Path, what: str) -> Path:
+    """The path, if a file is there."""
+    if not path.is_file():
+        raise CommandError("FILE_NOT_FOUND", f"there is no {what} file at {path}")
+    return path
+
+
+def writable_place(path: Path) -> Path:
+    """The path, if a file could be written there; said before any work is done."""
+    if not path.parent.is_dir():
+        raise CommandError("FOLDER_NOT_FOUND", f"{path.parent} is not a folder; create it first")
+    if path.is_dir():
+        raise CommandError("NOT_A_FILE", f"{path} is a folder; name a file to write the ticket to")
+    return path
+
+
+def read_spec(argument: str) -> dict[str, Any]:
+    """The construction spec from a file's path, from stdin (``-``), or from inline JSON (``{...``).
+
+    Raises:
+        CommandError: it is not there, or not a JSON object.
+    """
+    text, origin = _spec_text(argument)
+    try:
+        document = json.loads(text)
+    except ValueError as error:
+        raise CommandError(
+            "SPEC_NOT_JSON", f"the spec {origin} is not JSON ({error}); it must be a JSON object"
+        ) from error
+    if not isinstance(document, dict):
+        raise CommandError(
+            "SPEC_NOT_AN_OBJECT",
+            f"the spec {origin} must be a JSON object, "
+            'for example {"construction": "L+1", "activation": {"name": "relu"}}',
+        )
+    return document
+
+
+def _spec_text(argument: str) -> tuple[str, str]:
+    if argument == "-":
+        return sys.stdin.read(), "on stdin"
+    if argument.lstrip().startswith("{"):
+        return argument, "on the command line"
+    path = existing_file(Path(argument), "spec")
+    try:
+        return path.read_text(encoding="utf-8"), f"in {path}"
+    except UnicodeDecodeError as error:
+        raise CommandError("SPEC_NOT_JSON", f"the spec in {path} is not UTF-8 text") from error

@@ -1,0 +1,170 @@
+"""The command: what it prints where, and its exit status, run as a user runs it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import ltforge
+
+ROOT = Path(__file__).resolve().parents[2]
+ENTRY = "from ltforge.command_line import main; main()"
+SPEC = '{"construction": "L+1", "activation": {"name": "relu"}}'
+
+
+def run_command(
+    *arguments: str, without: tuple[str, ...] = (), stdin: str = ""
+) -> subprocess.CompletedProcess[str]:
+    """Run the command; imports of the modules ``without`` fail as if they were not installed."""
+    hide = "import sys\n" + "".join(f"sys.modules[{name!r}] = None\n" for name in without)
+    return subprocess.run(
+        [sys.executable, "-c", hide + ENTRY, *arguments],
+        cwd=ROOT,
+        input=stdin,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def error_of(answer: subprocess.CompletedProcess[str]) -> dict[str, str]:
+    """The error object on stdout, after checking that stderr names it too."""
+    assert answer.returncode == 1, answer
+    document = json.loads(answer.stdout)
+    assert set(document) == {"error"}
+    error: dict[str, str] = document["error"]
+    assert set(error) == {"code", "detail"}
+    assert f"ltforge: {error['code']}: {error['detail']}" in answer.stderr
+    return error
+
+
+@pytest.fixture
+def checkpoint(tmp_path: Path) -> Path:
+    path = tmp_path / "network.safetensors"
+    path.write_bytes(b"not looked at in these tests")
+    return path
+
+
+def test_the_version_is_the_packages() -> None:
+    answer = run_command("version")
+
+    assert (answer.returncode, answer.stdout.strip()) == (0, ltforge.__version__)
+
+
+def test_the_installed_script_is_this_command() -> None:
+    script = Path(sys.executable).with_name("ltforge")
+    answer = subprocess.run([script, "version"], capture_output=True, text=True, check=False)
+
+    assert (answer.returncode, answer.stdout.strip()) == (0, ltforge.__version__)
+
+
+def test_help_lists_the_commands_without_loading_the_engine() -> None:
+    heavy = ("torch", "numpy", "numba", "pydantic", "httpx", "fastapi", "sqlalchemy")
+    started = time.monotonic()
+
+    answer = run_command("--help", without=heavy)
+
+    assert answer.returncode == 0
+    for command in ("construct", "verify", "plan", "serve", "version"):
+        assert command in answer.stdout
+    assert time.monotonic() - started < 10
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("construct",),
+        ("construct", "network.safetensors", "--spec", SPEC),
+        ("construct", "n", "--spec", SPEC, "--out", "t", "--threads", "0"),
+        ("verify", "ticket.safetensors"),
+        ("invent",),
+        ("plan", "network.safetensors", "--spec", SPEC, "--nonsense"),
+    ],
+)
+def test_wrong_usage_is_exit_status_2(arguments: tuple[str, ...]) -> None:
+    answer = run_command(*arguments)
+
+    assert answer.returncode == 2
+    assert answer.stdout == ""
+    assert answer.stderr
+
+
+@pytest.mark.parametrize(
+    ("spec", "code"),
+    [
+        ("{", "SPEC_NOT_JSON"),
+        ("absent.json", "FILE_NOT_FOUND"),
+        ('{"construction": "3L"}', "INVALID_SPECIFICATION"),
+        ('{"construction": "L+1", "tolerance": {"parameter": 0}}', "INVALID_SPECIFICATION"),
+        ('{"construction": "L+1", "base_set": {"size": 200}}', "INVALID_SPECIFICATION"),
+        ('{"construction": "L+1", "activation": {"name": "swoosh"}}', "INVALID_SPECIFICATION"),
+        ('{"construction": "L+1", "colour": "red"}', "INVALID_SPECIFICATION"),
+    ],
+)
+def test_a_wrong_spec_is_named_and_nothing_is_written(
+    checkpoint: Path, tmp_path: Path, spec: str, code: str
+) -> None:
+    out = tmp_path / "ticket.safetensors"
+
+    answer = run_command("construct", str(checkpoint), "--spec", spec, "--out", str(out), "--json")
+
+    assert error_of(answer)["code"] == code
+    assert sorted(tmp_path.iterdir()) == [checkpoint]
+
+
+def test_a_spec_comes_from_a_file_or_stdin_as_well(checkpoint: Path, tmp_path: Path) -> None:
+    file = tmp_path / "spec.json"
+    file.write_text("[]")
+
+    for spec in (str(file), "-"):
+        answer = run_command("plan", str(checkpoint), "--spec", spec, "--json", stdin="[]")
+
+        assert error_of(answer)["code"] == "SPEC_NOT_AN_OBJECT"
+
+
+def test_a_spec_that_is_not_text_is_named(checkpoint: Path, tmp_path: Path) -> None:
+    file = tmp_path / "spec.json"
+    file.write_bytes(b"\xff\xfe\x00")
+
+    answer = run_command("plan", str(checkpoint), "--spec", str(file), "--json")
+
+    assert error_of(answer)["code"] == "SPEC_NOT_JSON"
+
+
+def test_an_error_without_json_leaves_stdout_empty(tmp_path: Path) -> None:
+    answer = run_command("verify", str(tmp_path / "t"), str(tmp_path / "c"))
+
+    assert answer.returncode == 1
+    assert answer.stdout == ""
+    assert "FILE_NOT_FOUND: there is no ticket file at" in answer.stderr
+
+
+def test_a_place_that_cannot_be_written_is_said_before_the_work(
+    checkpoint: Path, tmp_path: Path
+) -> None:
+    for out, code in ((tmp_path / "absent" / "t", "FOLDER_NOT_FOUND"), (tmp_path, "NOT_A_FILE")):
+        answer = run_command(
+            "construct", str(checkpoint), "--spec", SPEC, "--out", str(out), "--json"
+        )
+
+        assert error_of(answer)["code"] == code
+
+
+def test_serving_without_the_server_extra_says_so() -> None:
+    answer = run_command("serve", without=("pydantic_settings",))
+
+    assert answer.returncode == 1
+    assert 'pip install "ltforge[server]"' in answer.stderr
+
+
+def test_with_the_client_alone_the_command_says_what_it_needs() -> None:
+    answer = run_command("version", without=("typer",))
+
+    assert answer.returncode == 1
+    assert 'typer is missing; pip install "ltforge[cli]"' in answer.stderr
