@@ -19,6 +19,7 @@ FRACTION_BITS = 28
 """Items and targets are below 1 in size, so 2^28 leaves room for sums of eight in 32 bits."""
 
 UNSOLVED = -1
+NO_CHOICE = 255
 
 
 def fixed_point_targets(values: NDArray[np.float64]) -> NDArray[np.int32]:
@@ -81,7 +82,7 @@ class SolutionBatch:
         """All unsolved."""
         return SolutionBatch(
             np.full(problems, UNSOLVED, dtype=np.int8),
-            np.full((problems, largest_subset), 255, dtype=np.uint8),
+            np.full((problems, largest_subset), NO_CHOICE, dtype=np.uint8),
         )
 
     def unsolved(self) -> NDArray[np.int64]:
