@@ -1,0 +1,1 @@
+"""The HTTP interface: routes, wire schemas and problem documents over the use cases."""

@@ -1,0 +1,97 @@
+"""The composition root of the API: settings in, an ASGI application out."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import structlog
+from fastapi import FastAPI
+
+from ltengine import ENGINE_VERSION
+from service.api.contract_document import complete_contract
+from service.api.cursors import Cursors, read_cursor_secret
+from service.api.deps import Parts
+from service.api.problems import install_problem_handlers
+from service.api.request_context import RequestContext
+from service.api.routes import checkpoints, datasets, health, jobs, problems, tickets
+from service.settings import Settings
+from service.store import open_store
+from service.store.blobs import LocalBlobStore
+
+
+class Application(FastAPI):
+    """FastAPI with the contract completed by what it cannot know."""
+
+    def openapi(self) -> dict[str, Any]:
+        """The OpenAPI document, made once."""
+        if self.openapi_schema is None:
+            self.openapi_schema = complete_contract(super().openapi())
+        return self.openapi_schema
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The API over the database and the data folder that the settings name.
+
+    The database's schema must exist already; /readyz says so if it does not.
+    """
+    application = assemble_routes()
+    application.state.parts = Parts(
+        settings=settings,
+        store=open_store(settings.database_url),
+        blobs=LocalBlobStore(settings.blobs),
+        cursors=Cursors(read_cursor_secret(settings.data)),
+    )
+    return application
+
+
+def create_app_from_environment() -> FastAPI:
+    """For `uvicorn --factory`: settings from LTFORGE_*, logs as JSON lines on standard error."""
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+    return create_app(Settings())
+
+
+def assemble_routes() -> FastAPI:
+    """The routes alone, without database or folder: enough to describe the contract."""
+    application = Application(
+        title="LTForge",
+        version=ENGINE_VERSION,
+        description=_DESCRIPTION,
+        lifespan=_close_at_the_end,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    application.add_middleware(RequestContext)
+    install_problem_handlers(application)
+    for module in (checkpoints, datasets, jobs, tickets, health, problems):
+        application.include_router(module.router)
+    return application
+
+
+@asynccontextmanager
+async def _close_at_the_end(application: FastAPI) -> AsyncIterator[None]:
+    yield
+    application.state.parts.store.dispose()
+
+
+_DESCRIPTION = """\
+Constructs strong lottery tickets: upload a trained network, submit a construction spec, and fetch
+the mask that prunes a seeded random network until it computes the trained one.
+
+Send an API key as `Authorization: Bearer ltf_...`. Times are RFC 3339 in UTC. Every error is a
+problem document (RFC 9457) with a stable `code`; every response has an `X-Request-ID`. Ids of other
+tenants answer 404, as if they did not exist.
+"""

@@ -1,0 +1,245 @@
+"""Errors as RFC 9457 problem documents: the one place where a failure meets a status."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any, TypeAlias
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from service.api import refusals
+from service.api.validation import describe_validation_error
+from service.errors import (
+    EmptyUpload,
+    InvalidRequest,
+    NotAuthenticated,
+    NotFound,
+    PayloadTooLarge,
+    QueueUnavailable,
+    ServiceError,
+    StorageUnavailable,
+    UploadRejected,
+)
+
+MEDIA_TYPE = "application/problem+json"
+
+_log = structlog.get_logger("service.api.problems")
+
+Items: TypeAlias = Sequence[Mapping[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class ProblemType:
+    """How one kind of failure is told over HTTP; `slug` names it under /problems/."""
+
+    status: int
+    slug: str
+    title: str
+    meaning: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def uri(self) -> str:
+        """The problem's `type`: a reference, relative to the service's root, that it answers."""
+        return f"/problems/{self.slug}"
+
+
+# An answer to a body that was not read to its end: what follows on the connection is no request.
+_CLOSE = {"Connection": "close"}
+
+PROBLEM_TYPES: dict[type[ServiceError], ProblemType] = {
+    ServiceError: ProblemType(
+        500, "service-error", "The service failed", "A failure without a name of its own."
+    ),
+    NotFound: ProblemType(
+        404,
+        "not-found",
+        "No such resource",
+        "The id does not exist, or belongs to another tenant; the two look the same on purpose.",
+    ),
+    NotAuthenticated: ProblemType(
+        401,
+        "not-authenticated",
+        "A valid API key is required",
+        "Send the key as 'Authorization: Bearer ltf_...'. Keys can be revoked.",
+        {"WWW-Authenticate": 'Bearer realm="ltforge"'},
+    ),
+    InvalidRequest: ProblemType(
+        422,
+        "invalid-request",
+        "The request is invalid",
+        "`errors` names each wrong field by JSON pointer (body) or parameter (query).",
+    ),
+    PayloadTooLarge: ProblemType(
+        413,
+        "payload-too-large",
+        "The request body is too large",
+        "The body exceeds the limit that `detail` names; nothing of it was kept.",
+        _CLOSE,
+    ),
+    EmptyUpload: ProblemType(
+        422,
+        "empty-upload",
+        "The upload is empty",
+        "The body had no byte. With curl, use --data-binary @FILE.",
+    ),
+    UploadRejected: ProblemType(
+        409,
+        "upload-rejected",
+        "The file was rejected",
+        "The job names a checkpoint or data set that did not pass validation; see its `rejection`.",
+    ),
+    StorageUnavailable: ProblemType(
+        503,
+        "storage-unavailable",
+        "The storage does not answer",
+        "The database or the file store cannot be used now; try again after Retry-After seconds.",
+        {"Retry-After": "5"},
+    ),
+    QueueUnavailable: ProblemType(
+        503,
+        "queue-unavailable",
+        "The queue does not answer",
+        "The broker cannot be used now; accepted work is kept and will be announced again.",
+        {"Retry-After": "5"},
+    ),
+    refusals.UnsupportedEncoding: ProblemType(
+        415,
+        "unsupported-encoding",
+        "The body must be the bare file",
+        "Bodies are taken as they are: no Content-Encoding, no multipart form.",
+        _CLOSE,
+    ),
+    refusals.InvalidCursor: ProblemType(
+        400,
+        "invalid-cursor",
+        "The cursor is invalid",
+        "Cursors are opaque, and valid only for the list, the filters and the key they came from.",
+    ),
+    refusals.UploadStalled: ProblemType(
+        408,
+        "upload-stalled",
+        "The upload stalled",
+        "The client sent nothing for too long; nothing of the upload was kept.",
+        _CLOSE,
+    ),
+}
+
+INTERNAL_ERROR = ProblemType(
+    500,
+    "internal-error",
+    "The service failed",
+    "A defect of the service. The log holds the reason under the request id.",
+)
+
+# Refusals of the framework itself: no route, wrong method, unreadable body.
+FRAMEWORK_TYPES: dict[int, ProblemType] = {
+    400: ProblemType(
+        400,
+        "malformed-request",
+        "The request cannot be read",
+        "The body is not what its Content-Type says.",
+    ),
+    404: ProblemType(404, "no-such-path", "No such path", "See /openapi.json for what is here."),
+    405: ProblemType(
+        405,
+        "method-not-allowed",
+        "The method is not allowed here",
+        "The Allow header lists the methods of this path.",
+    ),
+}
+
+
+def all_problem_types() -> list[ProblemType]:
+    """Every problem type that a response can name."""
+    return [*PROBLEM_TYPES.values(), *FRAMEWORK_TYPES.values(), INTERNAL_ERROR]
+
+
+def code_of(kind: ProblemType) -> str:
+    """The code of problems that are no ServiceError: the slug in capitals."""
+    return kind.slug.replace("-", "_").upper()
+
+
+def problem_type_of(error: ServiceError) -> ProblemType:
+    """The type of an error: that of its class, or of the nearest base class."""
+    return next(PROBLEM_TYPES[base] for base in type(error).__mro__ if base in PROBLEM_TYPES)
+
+
+def problem_response(
+    request_id: str,
+    kind: ProblemType,
+    code: str,
+    detail: str,
+    *,
+    errors: Items = (),
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """A problem document. ASCII only, so that hostile text in `detail` cannot break it."""
+    document: dict[str, Any] = {
+        "type": kind.uri,
+        "title": kind.title,
+        "status": kind.status,
+        "detail": detail,
+        "code": code,
+        "request_id": request_id,
+    }
+    if errors:
+        document["errors"] = [dict(item) for item in errors]
+    return Response(
+        json.dumps(document),
+        kind.status,
+        headers={**kind.headers, **(headers or {})},
+        media_type=MEDIA_TYPE,
+    )
+
+
+def service_error_response(request_id: str, error: ServiceError) -> Response:
+    """An expected failure as a problem document."""
+    kind = problem_type_of(error)
+    detail = error.detail
+    if kind.status >= 500:
+        # The database's own words name hosts and roles: they are for the log alone.
+        _log.error("service_failed", request_id=request_id, code=error.code, detail=detail)
+        detail = kind.meaning
+    items: Items = error.problems if isinstance(error, InvalidRequest) else ()
+    return problem_response(request_id, kind, error.code, detail, errors=items)
+
+
+def internal_error_response(request_id: str) -> Response:
+    """An unexpected failure: says nothing about its cause."""
+    detail = "The service failed on this request; report the request_id if it happens again."
+    return problem_response(request_id, INTERNAL_ERROR, code_of(INTERNAL_ERROR), detail)
+
+
+def install_problem_handlers(application: FastAPI) -> None:
+    """Make every refusal of the application a problem document."""
+    application.add_exception_handler(ServiceError, _on_service_error)
+    application.add_exception_handler(RequestValidationError, _on_validation_error)
+    application.add_exception_handler(HTTPException, _on_framework_error)
+
+
+async def _on_service_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, ServiceError)
+    return service_error_response(request.state.request_id, error)
+
+
+async def _on_validation_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    return service_error_response(request.state.request_id, describe_validation_error(error))
+
+
+async def _on_framework_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    status = HTTPStatus(error.status_code)
+    default = ProblemType(status, status.name.lower().replace("_", "-"), status.phrase, "")
+    kind = FRAMEWORK_TYPES.get(error.status_code, default)
+    detail = kind.meaning or str(error.detail)
+    request_id = request.state.request_id
+    return problem_response(request_id, kind, code_of(kind), detail, headers=error.headers)

@@ -1,0 +1,32 @@
+"""Failures that only an HTTP request can have; the service below has no words for them."""
+
+from __future__ import annotations
+
+from service.errors import ServiceError
+
+
+class UnsupportedEncoding(ServiceError):  # noqa: N818 - reads as the outcome it is
+    """The body came compressed or as a form, so its bytes are not those of the file."""
+
+    code = "UNSUPPORTED_ENCODING"
+
+
+class InvalidCursor(ServiceError):  # noqa: N818
+    """The cursor was not issued by this service for this tenant and these filters."""
+
+    code = "INVALID_CURSOR"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The cursor was not issued for this list and these filters; "
+            "start again without a cursor."
+        )
+
+
+class UploadStalled(ServiceError):  # noqa: N818
+    """The client sent nothing for too long."""
+
+    code = "UPLOAD_STALLED"
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"No byte arrived for {seconds:g} seconds; send the upload again.")

@@ -1,0 +1,119 @@
+"""What the contract says about responses: problems, headers and files."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from service.api.problems import (
+    FRAMEWORK_TYPES,
+    INTERNAL_ERROR,
+    MEDIA_TYPE,
+    PROBLEM_TYPES,
+    ProblemType,
+    code_of,
+)
+from service.api.refusals import InvalidCursor, UnsupportedEncoding, UploadStalled
+from service.errors import (
+    EmptyUpload,
+    InvalidRequest,
+    NotAuthenticated,
+    NotFound,
+    PayloadTooLarge,
+    ServiceError,
+    StorageUnavailable,
+    UploadRejected,
+)
+
+Responses = dict[int | str, dict[str, Any]]
+
+COMPONENT = "x-component"
+"""Names a response that many routes share; `contract_document` moves it to one place."""
+
+REQUEST_ID: dict[str, Any] = {
+    "description": "The request's id: the one sent, if it was sane, else a new one.",
+    "schema": {"type": "string"},
+}
+LOCATION = {"description": "Path of the resource.", "schema": {"type": "string"}}
+RETRY_AFTER = {"description": "Seconds to wait.", "schema": {"type": "integer"}}
+
+_EXAMPLE_REQUEST_ID = "5f2b8c1d9e7a4f60b3c2d1e0f9a8b7c6"
+_ORDINARY: tuple[type[ServiceError], ...] = (NotAuthenticated, StorageUnavailable)
+
+
+def problems(*errors: type[ServiceError], unreadable_body: bool = False) -> Responses:
+    """Documents the given failures, and those that any authenticated route can have."""
+    kinds: list[tuple[ProblemType, dict[str, Any]]] = [
+        (PROBLEM_TYPES[error], _example(error)) for error in (*errors, *_ORDINARY)
+    ]
+    plain = [INTERNAL_ERROR, *([FRAMEWORK_TYPES[400]] if unreadable_body else [])]
+    kinds += [(kind, _document(kind, code_of(kind), kind.meaning)) for kind in plain]
+    statuses = sorted({kind.status for kind, _ in kinds})
+    return {
+        status: _response([(kind, example) for kind, example in kinds if kind.status == status])
+        for status in statuses
+    }
+
+
+def body(description: str, **headers: Any) -> dict[str, Any]:
+    """A successful response with its headers (underscores stand for hyphens)."""
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return {"description": description, "headers": {"X-Request-ID": REQUEST_ID, **named}}
+
+
+def _response(kinds: list[tuple[ProblemType, dict[str, Any]]]) -> dict[str, Any]:
+    headers = {
+        name: {"schema": {"type": "string"}, "example": value}
+        for kind, _ in kinds
+        for name, value in kind.headers.items()
+        if name != "Connection"
+    }
+    names = [kind.slug.title().replace("-", "") for kind, _ in kinds]
+    return {
+        COMPONENT: "Or".join(names),
+        "description": "\n\n".join(f"{kind.title}. {kind.meaning}" for kind, _ in kinds),
+        "headers": {"X-Request-ID": REQUEST_ID, **headers},
+        "content": {
+            MEDIA_TYPE: {
+                "schema": {"$ref": "#/components/schemas/ProblemDocument"},
+                "examples": {kind.slug: {"value": example} for kind, example in kinds},
+            }
+        },
+    }
+
+
+def _example(error: type[ServiceError]) -> dict[str, Any]:
+    kind = PROBLEM_TYPES[error]
+    code = "CHECKPOINT_REJECTED" if error is UploadRejected else error.code
+    document = _document(kind, code, _DETAILS.get(error, kind.meaning))
+    if error is InvalidRequest:
+        document["errors"] = [
+            {"pointer": "/spec/tolerance/parameter", "code": "GREATER_THAN_EQUAL", "detail": _LOW}
+        ]
+    return document
+
+
+def _document(kind: ProblemType, code: str, detail: str) -> dict[str, Any]:
+    return {
+        "type": kind.uri,
+        "title": kind.title,
+        "status": kind.status,
+        "detail": detail,
+        "code": code,
+        "request_id": _EXAMPLE_REQUEST_ID,
+    }
+
+
+_LOW = "Input should be greater than or equal to 1e-06 (got 0)"
+_DETAILS: dict[type[ServiceError], str] = {
+    NotFound: "There is no job with the id 'job_01k2m3n4p5q6r7s8t9vawbxcyd'.",
+    NotAuthenticated: "The API key is unknown or was revoked; ask for a new one.",
+    InvalidRequest: f"/spec/tolerance/parameter: {_LOW}",
+    PayloadTooLarge: "The upload exceeds the limit of 2147483648 bytes.",
+    EmptyUpload: "The request body is empty; send the file itself as the body.",
+    UnsupportedEncoding: "Send the file uncompressed, without Content-Encoding.",
+    UploadStalled: "No byte arrived for 60 seconds; send the upload again.",
+    InvalidCursor: "The cursor was not issued for this list and these filters; "
+    "start again without a cursor.",
+    UploadRejected: "The checkpoint 'ckp_01k2m3n4p5q6r7s8t9vawbxcyd' was rejected: tensor "
+    "'fc1.weight' holds NaN at [0, 3] (NOT_FINITE)",
+}

@@ -1,0 +1,1 @@
+"""One module per noun; each route parses, authorises, calls one use case and maps the result."""

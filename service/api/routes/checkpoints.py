@@ -1,0 +1,82 @@
+"""Checkpoints: trained target networks, uploaded as bare files."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from fastapi import APIRouter, Request, Response
+
+from service.api.deps import Caller, CheckpointId, PageDep, PartsDep
+from service.api.refusals import InvalidCursor
+from service.api.responses import body, problems
+from service.api.routes.pages import send_page
+from service.api.routes.uploads import UploadName, announce_upload, raw_body, upload_responses
+from service.api.schemas import CheckpointResource, PageOf
+from service.api.uploads import receive_file
+from service.errors import InvalidRequest, NotFound
+from service.usecases.uploads import (
+    IncomingFile,
+    add_checkpoint,
+    get_checkpoint,
+    list_checkpoints,
+)
+
+router = APIRouter(prefix="/v1/checkpoints", tags=["checkpoints"])
+
+
+@router.post(
+    "",
+    operation_id="upload_checkpoint",
+    summary="Upload a checkpoint",
+    status_code=202,
+    responses=upload_responses("checkpoint", CheckpointResource),
+    openapi_extra=raw_body(
+        "The file itself: safetensors, or a PyTorch state_dict. The format is read from the "
+        "bytes, never from Content-Type or a name. With curl: --data-binary @FILE."
+    ),
+)
+async def upload_checkpoint(
+    request: Request,
+    response: Response,
+    caller: Caller,
+    parts: PartsDep,
+    name: UploadName = "checkpoint",
+) -> CheckpointResource:
+    """Stores the body and queues its validation in a sandbox.
+
+    The same bytes again give the tenant's existing checkpoint (200), unless it was rejected.
+    A refused or broken upload leaves nothing behind.
+    """
+
+    def register(file: IncomingFile) -> tuple[CheckpointResource, bool]:
+        added = add_checkpoint(parts.store, file, caller.tenant_id, name)
+        return CheckpointResource.of(added.upload), added.created
+
+    limit = parts.settings.max_checkpoint_bytes
+    resource, created = await receive_file(request, parts.blobs, limit, register)
+    announce_upload(response, resource.links.self, created=created)
+    return resource
+
+
+@router.get(
+    "",
+    operation_id="list_checkpoints",
+    summary="List checkpoints",
+    responses={200: body("A page, newest first."), **problems(InvalidCursor, InvalidRequest)},
+)
+def list_page(caller: Caller, parts: PartsDep, asked: PageDep) -> PageOf[CheckpointResource]:
+    """The tenant's checkpoints, newest first."""
+    fetch = partial(list_checkpoints, parts.store, caller.tenant_id)
+    scope = f"checkpoints/{caller.tenant_id}"
+    return send_page(parts, scope, asked, fetch, CheckpointResource.of)
+
+
+@router.get(
+    "/{checkpoint_id}",
+    operation_id="get_checkpoint",
+    summary="Get a checkpoint",
+    responses={200: body("The checkpoint."), **problems(NotFound)},
+)
+def get(caller: Caller, parts: PartsDep, checkpoint_id: CheckpointId) -> CheckpointResource:
+    """One checkpoint: its validation status, and what was found in it."""
+    return CheckpointResource.of(get_checkpoint(parts.store, caller.tenant_id, checkpoint_id))

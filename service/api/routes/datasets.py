@@ -1,0 +1,82 @@
+"""Data sets: inputs and labels on which accuracies are measured."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from fastapi import APIRouter, Request, Response
+
+from service.api.deps import Caller, DatasetId, PageDep, PartsDep
+from service.api.refusals import InvalidCursor
+from service.api.responses import body, problems
+from service.api.routes.pages import send_page
+from service.api.routes.uploads import UploadName, announce_upload, raw_body, upload_responses
+from service.api.schemas import DatasetResource, PageOf
+from service.api.uploads import receive_file
+from service.errors import InvalidRequest, NotFound
+from service.usecases.uploads import (
+    IncomingFile,
+    add_dataset,
+    get_dataset,
+    list_datasets,
+)
+
+router = APIRouter(prefix="/v1/datasets", tags=["datasets"])
+
+
+@router.post(
+    "",
+    operation_id="upload_dataset",
+    summary="Upload a data set",
+    status_code=202,
+    responses=upload_responses("data set", DatasetResource),
+    openapi_extra=raw_body(
+        "The file itself: a NumPy .npz archive with arrays `x` (one row per input) and `y` (the "
+        "class of each). With curl: --data-binary @FILE."
+    ),
+)
+async def upload_dataset(
+    request: Request,
+    response: Response,
+    caller: Caller,
+    parts: PartsDep,
+    name: UploadName = "dataset",
+) -> DatasetResource:
+    """Stores the body and queues its validation in a sandbox.
+
+    The same bytes again give the tenant's existing data set (200), unless it was rejected.
+    A refused or broken upload leaves nothing behind.
+    """
+
+    def register(file: IncomingFile) -> tuple[DatasetResource, bool]:
+        added = add_dataset(parts.store, file, caller.tenant_id, name)
+        return DatasetResource.of(added.upload), added.created
+
+    limit = parts.settings.max_dataset_bytes
+    resource, created = await receive_file(request, parts.blobs, limit, register)
+    announce_upload(response, resource.links.self, created=created)
+    return resource
+
+
+@router.get(
+    "",
+    operation_id="list_datasets",
+    summary="List data sets",
+    responses={200: body("A page, newest first."), **problems(InvalidCursor, InvalidRequest)},
+)
+def list_page(caller: Caller, parts: PartsDep, asked: PageDep) -> PageOf[DatasetResource]:
+    """The tenant's data sets, newest first."""
+    fetch = partial(list_datasets, parts.store, caller.tenant_id)
+    scope = f"datasets/{caller.tenant_id}"
+    return send_page(parts, scope, asked, fetch, DatasetResource.of)
+
+
+@router.get(
+    "/{dataset_id}",
+    operation_id="get_dataset",
+    summary="Get a data set",
+    responses={200: body("The data set."), **problems(NotFound)},
+)
+def get(caller: Caller, parts: PartsDep, dataset_id: DatasetId) -> DatasetResource:
+    """One data set: its validation status, and what was found in it."""
+    return DatasetResource.of(get_dataset(parts.store, caller.tenant_id, dataset_id))

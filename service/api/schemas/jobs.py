@@ -1,0 +1,120 @@
+"""Jobs on the wire."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from ltengine.specification import Specification
+from service.api.schemas.problems import Reason
+from service.api.schemas.text import Labels
+from service.api.schemas.wire import Wire
+from service.domain import Job, JobStatus, Progress
+
+
+class JobSubmission(BaseModel):
+    """What to construct, and from which checkpoint."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    checkpoint_id: str = Field(description="an uploaded checkpoint; it may still be validating")
+    dataset_id: str | None = Field(
+        default=None, description="an uploaded data set on which accuracies are measured"
+    )
+    spec: Specification
+    labels: Labels = Field(
+        default_factory=dict, description="up to 16 names with values, kept with the job"
+    )
+
+
+class ProgressResource(Wire):
+    """How far a job is."""
+
+    stage: str = Field(description="queued, load, construct, verify, evaluate or done")
+    done: int = Field(description="finished steps of the stage")
+    total: int = Field(description="all steps of the stage; 0 while not known")
+    fraction: float = Field(description="of the whole job, from 0 to 1")
+
+    @classmethod
+    def of(cls, progress: Progress) -> ProgressResource:
+        """The wire form of a progress."""
+        return cls(
+            stage=progress.stage,
+            done=progress.done,
+            total=progress.total,
+            fraction=progress.fraction,
+        )
+
+
+class JobLinks(Wire):
+    """Where a job and its results are; null where there is nothing (yet)."""
+
+    self: str
+    cancel: str | None = Field(description="null once the job is terminal")
+    ticket: str | None
+    mask: str | None
+    metrics: str | None
+
+    @classmethod
+    def of(cls, job: Job) -> JobLinks:
+        """The links of a job."""
+        own = f"/v1/jobs/{job.id}"
+        ticket = f"/v1/tickets/{job.ticket_id}" if job.ticket_id else None
+        return cls(
+            self=own,
+            cancel=None if job.status.terminal else f"{own}/cancel",
+            ticket=ticket,
+            mask=f"{ticket}/mask" if ticket else None,
+            metrics=f"{ticket}/metrics" if ticket else None,
+        )
+
+
+class JobResource(Wire):
+    """A construction: what was asked for, how far it is, and how it ended."""
+
+    id: str
+    status: JobStatus
+    terminal: bool = Field(
+        description="true once the status can no longer change: the only thing to wait for"
+    )
+    checkpoint_id: str
+    dataset_id: str | None
+    spec: dict[str, Any] = Field(
+        description="the Specification as accepted, every default filled in"
+    )
+    labels: dict[str, str]
+    attempt: int = Field(description="how many times the job was started")
+    max_attempts: int
+    progress: ProgressResource
+    error: Reason | None = Field(description="why the job failed; null unless it did")
+    ticket_id: str | None = Field(description="the ticket, once the job succeeded")
+    metrics: dict[str, Any] | None = Field(description="the report, once the job succeeded")
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    links: JobLinks
+
+    @classmethod
+    def of(cls, job: Job) -> JobResource:
+        """The wire form of a job."""
+        return cls(
+            id=job.id,
+            status=job.status,
+            terminal=job.status.terminal,
+            checkpoint_id=job.checkpoint_id,
+            dataset_id=job.dataset_id,
+            spec=job.spec,
+            labels=job.labels,
+            attempt=job.attempt,
+            max_attempts=job.max_attempts,
+            progress=ProgressResource.of(job.progress),
+            error=Reason.of(job.error) if job.error else None,
+            ticket_id=job.ticket_id,
+            metrics=job.report,
+            created_at=job.created_at,
+            started_at=job.started_at,
+            finished_at=job.finished_at,
+            links=JobLinks.of(job),
+        )

@@ -1,0 +1,66 @@
+"""Checkpoints and data sets on the wire."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from pydantic import Field
+
+from service.api.schemas.problems import Reason
+from service.api.schemas.wire import Wire
+from service.domain import Checkpoint, CheckpointStatus, Dataset
+
+
+class UploadLinks(Wire):
+    """Where an uploaded file's resource is."""
+
+    self: str
+
+
+class _Upload(Wire):
+    id: str
+    name: str = Field(description="as given at upload; metadata only, never a path")
+    status: CheckpointStatus = Field(
+        description="`validating` until the sandboxed check ends; `ready` and `rejected` are final"
+    )
+    sha256: str = Field(description="SHA-256 of the bytes as uploaded, in hexadecimal")
+    bytes: int = Field(description="size as uploaded")
+    summary: dict[str, Any] | None = Field(
+        description="what the check found in the file; null until `ready`"
+    )
+    rejection: Reason | None = Field(description="why the file was rejected; null unless it was")
+    created_at: datetime
+    links: UploadLinks
+
+
+class CheckpointResource(_Upload):
+    """An uploaded checkpoint: a trained target network."""
+
+    @classmethod
+    def of(cls, checkpoint: Checkpoint) -> CheckpointResource:
+        """The wire form of a checkpoint."""
+        return cls.model_validate(_upload_fields(checkpoint, "checkpoints"))
+
+
+class DatasetResource(_Upload):
+    """An uploaded data set: an .npz file with arrays `x` and `y`."""
+
+    @classmethod
+    def of(cls, dataset: Dataset) -> DatasetResource:
+        """The wire form of a data set."""
+        return cls.model_validate(_upload_fields(dataset, "datasets"))
+
+
+def _upload_fields(upload: Checkpoint | Dataset, collection: str) -> dict[str, Any]:
+    return {
+        "id": upload.id,
+        "name": upload.name,
+        "status": upload.status,
+        "sha256": upload.sha256,
+        "bytes": upload.bytes,
+        "summary": upload.summary,
+        "rejection": Reason.of(upload.rejection) if upload.rejection else None,
+        "created_at": upload.created_at,
+        "links": UploadLinks(self=f"/v1/{collection}/{upload.id}"),
+    }

@@ -1,0 +1,76 @@
+"""What is wrong with a request, field by field, in words that say how to put it right."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from fastapi.exceptions import RequestValidationError
+
+from ltengine.errors import SpecificationError
+from ltengine.specification import parse_specification
+from service.errors import InvalidRequest
+
+_SHOWN_PROBLEMS = 3
+_SHOWN_CHARACTERS = 60
+
+
+def describe_validation_error(error: RequestValidationError) -> InvalidRequest:
+    """All problems of a request; those of its spec in the words of the spec's own module."""
+    document = error.body
+    specified = isinstance(document, Mapping) and "spec" in document
+    outside = [
+        item for item in error.errors() if not (specified and item["loc"][:2] == ("body", "spec"))
+    ]
+    problems = [_describe(item) for item in outside]
+    if len(outside) < len(error.errors()):
+        problems += _specification_problems(document["spec"])
+    return InvalidRequest(_summarise(problems), problems)
+
+
+def json_pointer(parts: Sequence[str | int]) -> str:
+    """RFC 6901: the path to a value inside a JSON document."""
+    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in parts)
+
+
+def _specification_problems(specification: Any) -> list[dict[str, str]]:
+    try:
+        parse_specification(specification)
+    except SpecificationError as refusal:
+        return [{**item, "pointer": "/spec" + item["pointer"]} for item in refusal.problems]
+    return []
+
+
+def _describe(item: Mapping[str, Any]) -> dict[str, str]:
+    where, *path = item["loc"]
+    place = {"parameter": str(path[0])}
+    if where == "body":
+        # The loc of unreadable JSON is a character's position, which is no place in a document.
+        place = {"pointer": "" if item["type"] == "json_invalid" else json_pointer(path)}
+    return {**place, "code": str(item["type"]).upper(), "detail": _explain(item)}
+
+
+def _explain(item: Mapping[str, Any]) -> str:
+    kind, loc, message = item["type"], item["loc"], str(item["msg"])
+    if kind == "json_invalid":
+        return f"the body is not JSON: {item['ctx']['error']} at character {loc[-1]}"
+    if kind == "extra_forbidden":
+        return "unknown field; remove it or check its spelling"
+    if kind == "missing" and len(loc) > 1:
+        return "this field is required"
+    if loc == ("body",):
+        return "the body must be a JSON object, sent with Content-Type: application/json"
+    if kind == "value_error":
+        return message.removeprefix("Value error, ")
+    given = repr(item.get("input"))
+    shown = given if len(given) <= _SHOWN_CHARACTERS else given[: _SHOWN_CHARACTERS - 3] + "..."
+    return f"{message} (got {shown})"
+
+
+def _summarise(problems: Sequence[Mapping[str, str]]) -> str:
+    lines = [
+        f"{item.get('pointer') or item.get('parameter') or 'body'}: {item['detail']}"
+        for item in problems[:_SHOWN_PROBLEMS]
+    ]
+    more = len(problems) - len(lines)
+    return "; ".join(lines) + (f"; and {more} more" if more else "")

@@ -1,0 +1,111 @@
+"""Uploads: bytes become a blob while they arrive, and then a row that waits for validation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from service.domain import Checkpoint, Dataset
+from service.errors import EmptyUpload, PayloadTooLarge, StorageUnavailable
+from service.store import Store
+from service.store.blobs import BlobStore
+from service.usecases.pages import Page, cut_page
+
+Upload = TypeVar("Upload", Checkpoint, Dataset)
+
+
+class IncomingFile:
+    """A file on its way in: staged, hashed and counted, and refused once it exceeds its limit.
+
+    Nothing exists under its digest before `keep`; whoever gives up calls `discard`.
+    """
+
+    def __init__(self, blobs: BlobStore, limit: int) -> None:
+        with _disk_failures():
+            self._staged = blobs.stage()
+        self._limit = limit
+        self._bytes = 0
+
+    def write(self, data: bytes) -> None:
+        """Take the next bytes; raises PayloadTooLarge."""
+        self._bytes += len(data)
+        if self._bytes > self._limit:
+            raise PayloadTooLarge(self._limit)
+        with _disk_failures():
+            self._staged.write(data)
+
+    def keep(self) -> tuple[str, int]:
+        """Make the file durable; its SHA-256 and size. Raises EmptyUpload."""
+        if self._bytes == 0:
+            raise EmptyUpload("The request body is empty; send the file itself as the body.")
+        with _disk_failures():
+            return self._staged.commit()
+
+    def discard(self) -> None:
+        """Forget the file and remove its bytes."""
+        self._staged.discard()
+
+
+@contextmanager
+def _disk_failures() -> Iterator[None]:
+    """Report a disk that is full or gone as what it is to callers."""
+    try:
+        yield
+    except OSError as failure:
+        raise StorageUnavailable(f"The blob store cannot take the file: {failure}") from failure
+
+
+@dataclass(frozen=True, slots=True)
+class Added(Generic[Upload]):
+    """The resource of an upload, and whether it is new or was there with the same bytes."""
+
+    upload: Upload
+    created: bool
+
+
+def add_checkpoint(
+    store: Store, file: IncomingFile, tenant_id: str, name: str
+) -> Added[Checkpoint]:
+    """Keep the file and register it as a checkpoint, unless the tenant has these bytes already."""
+    sha256, size = file.keep()
+    with store.begin() as tx:
+        known = tx.checkpoints.find_by_digest(tenant_id, sha256)
+        checkpoint = known or tx.checkpoints.add(tenant_id, name, sha256, size)
+    return Added(checkpoint, created=known is None)
+
+
+def add_dataset(store: Store, file: IncomingFile, tenant_id: str, name: str) -> Added[Dataset]:
+    """Keep the file and register it as a data set, unless the tenant has these bytes already."""
+    sha256, size = file.keep()
+    with store.begin() as tx:
+        known = tx.datasets.find_by_digest(tenant_id, sha256)
+        dataset = known or tx.datasets.add(tenant_id, name, sha256, size)
+    return Added(dataset, created=known is None)
+
+
+def get_checkpoint(store: Store, tenant_id: str, checkpoint_id: str) -> Checkpoint:
+    """One checkpoint of the tenant; raises NotFound."""
+    with store.read() as tx:
+        return tx.checkpoints.get(tenant_id, checkpoint_id)
+
+
+def get_dataset(store: Store, tenant_id: str, dataset_id: str) -> Dataset:
+    """One data set of the tenant; raises NotFound."""
+    with store.read() as tx:
+        return tx.datasets.get(tenant_id, dataset_id)
+
+
+def list_checkpoints(
+    store: Store, tenant_id: str, limit: int, after: str | None
+) -> Page[Checkpoint]:
+    """A page of the tenant's checkpoints, newest first."""
+    with store.read() as tx:
+        return cut_page(tx.checkpoints.list(tenant_id, limit + 1, after), limit)
+
+
+def list_datasets(store: Store, tenant_id: str, limit: int, after: str | None) -> Page[Dataset]:
+    """A page of the tenant's data sets, newest first."""
+    with store.read() as tx:
+        return cut_page(tx.datasets.list(tenant_id, limit + 1, after), limit)
