@@ -16,7 +16,7 @@ from typing import TypeVar
 
 from ltforge.errors import LTForgeError, NoAnswerError, ResponseError
 
-TRANSIENT_STATUSES = frozenset({429, 502, 503, 504})
+TRANSIENT_STATUSES = frozenset({408, 425, 429, 502, 503, 504})
 REFUSED_UNPROCESSED = frozenset({429})
 
 Answer = TypeVar("Answer")
