@@ -104,6 +104,18 @@ class _UploadRepository(Generic[RowT, RecordT]):
             self._scope.change(held.values(lease_expires_at=self._scope.after(lease_seconds))) == 1
         )
 
+    def release_validation(self, upload_id: str, lease_token: str) -> bool:
+        """Give an upload back uncounted, for another worker to validate; False: lease lost."""
+        given_back = (
+            update(self._row)
+            .where(*self._held(upload_id, lease_token))
+            .values(lease_token=None, lease_expires_at=None, attempt=self._row.attempt - 1)
+        )
+        if self._scope.change(given_back) != 1:
+            return False
+        self._scope.announce("validate")
+        return True
+
     def accept(
         self, upload_id: str, lease_token: str, canonical_sha256: str, summary: dict[str, Any]
     ) -> bool:

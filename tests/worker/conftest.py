@@ -1,0 +1,63 @@
+"""A workplace whose runners are fakes that speak the real protocol."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from service.domain import Job
+from service.settings import Settings
+from service.store import Store
+from worker.runner_process import RunnerProcess
+from worker.workplace import Workplace, open_workplace
+
+FAKE_RUNNER = Path(__file__).with_name("fake_runner.py")
+
+Submit = Callable[..., Job]
+
+
+def start_fake_runner() -> RunnerProcess:
+    return RunnerProcess([sys.executable, str(FAKE_RUNNER), str(os.getpid())])
+
+
+@pytest.fixture
+def settings(tmp_path: Path, database_url: str) -> Settings:
+    return Settings(
+        data=tmp_path,
+        database_url=database_url,
+        heartbeat_seconds=0.2,
+        progress_seconds=0.1,
+        job_poll_seconds=0.1,
+        cancel_grace_seconds=0.5,
+        rewake_seconds=0.1,
+        runner_jobs=3,
+    )
+
+
+@pytest.fixture
+def workplace(settings: Settings) -> Iterator[Workplace]:
+    opened = open_workplace(settings, start_fake_runner)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def submit(store: Store) -> Submit:
+    """Submit a job on a ready checkpoint; the fake runner behaves as told."""
+    with store.begin() as tx:
+        tenant_id = tx.keys.ensure_default_tenant()
+        checkpoint = tx.checkpoints.add(tenant_id, "net", "a" * 64, 10)
+        task = tx.checkpoints.claim_validation("validator", 60)
+        assert task is not None
+        tx.checkpoints.accept(task.id, task.lease_token, "c" * 64, {})
+
+    def submit_one(behaviour: str, max_attempts: int = 3) -> Job:
+        with store.begin() as tx:
+            spec = {"behave": behaviour}
+            return tx.jobs.add(tenant_id, checkpoint.id, None, spec, {}, max_attempts)
+
+    return submit_one

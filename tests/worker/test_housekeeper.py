@@ -1,0 +1,115 @@
+"""Housekeeping: messages are relayed, dead workers' work recovered, forgotten work woken."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+
+from service.domain import Job, JobStatus
+from service.errors import QueueUnavailable
+from service.queue import MemoryQueue
+from service.settings import Settings
+from service.store import Store
+from tests.waiting import wait_until
+from worker.housekeeper import Housekeeper
+
+Submit = Callable[..., Job]
+
+
+class ClosedQueue:
+    """A broker that is away."""
+
+    def wake(self, kind: str) -> None:
+        raise QueueUnavailable("away")
+
+
+def test_committed_wake_ups_are_sent_once_each(
+    settings: Settings, store: Store, submit: Submit
+) -> None:
+    calm = settings.model_copy(update={"rewake_seconds": 60.0})
+    queue = MemoryQueue()
+    keeper = Housekeeper(calm, store, queue, "keeper")
+    submit("succeed")
+
+    keeper.round(0.0)
+    keeper.round(0.1)
+
+    assert sorted(queue.woken) == ["job", "job", "validate"]
+
+
+def test_a_broker_that_is_away_loses_nothing(
+    settings: Settings, store: Store, submit: Submit
+) -> None:
+    submit("succeed")
+    keeper = Housekeeper(settings, store, ClosedQueue(), "keeper")
+    try:
+        keeper.round(0.0)
+    except QueueUnavailable:
+        queue = MemoryQueue()
+        Housekeeper(settings, store, queue, "keeper").round(0.0)
+
+    assert "job" in queue.woken
+
+
+def test_only_one_housekeeper_works(settings: Settings, store: Store, submit: Submit) -> None:
+    queue = MemoryQueue()
+    first = Housekeeper(settings, store, queue, "first")
+    second = Housekeeper(settings, store, queue, "second")
+
+    assert first.round(0.0)
+    assert not second.round(0.0)
+
+    first.resign()
+
+    assert second.round(0.0)
+
+
+def test_a_dead_workers_job_is_queued_again(
+    settings: Settings, store: Store, submit: Submit
+) -> None:
+    job = submit("succeed")
+    with store.begin() as tx:
+        tx.jobs.claim("dead", -1)
+
+    Housekeeper(settings, store, MemoryQueue(), "keeper").round(0.0)
+
+    with store.read() as tx:
+        assert tx.jobs.get(job.tenant_id, job.id).status is JobStatus.QUEUED
+
+
+def test_work_whose_message_was_lost_is_announced_again(
+    settings: Settings, store: Store, submit: Submit
+) -> None:
+    submit("succeed")
+    with store.begin() as tx:
+        tx.outbox.mark_sent([message.id for message in tx.outbox.pending(100)])
+    queue = MemoryQueue()
+    keeper = Housekeeper(settings, store, queue, "keeper")
+    clock = iter(range(10_000))
+
+    def announced() -> bool:
+        keeper.round(float(next(clock)))
+        return "job" in queue.woken
+
+    wait_until(announced, 10)
+
+
+def test_litter_of_killed_workers_is_removed_and_leased_folders_stay(
+    settings: Settings, store: Store, submit: Submit
+) -> None:
+    submit("succeed")
+    with store.begin() as tx:
+        claimed = tx.jobs.claim("worker", 60)
+    assert claimed is not None
+    settings.scratch.mkdir()
+    leased, litter, fresh = (
+        settings.scratch / name for name in (claimed.lease_token, "litter", "fresh")
+    )
+    for folder in (leased, litter, fresh):
+        folder.mkdir()
+    for folder in (leased, litter):
+        os.utime(folder, (0, 0))
+
+    Housekeeper(settings, store, MemoryQueue(), "keeper").round(0.0)
+
+    assert sorted(settings.scratch.iterdir()) == sorted([leased, fresh])

@@ -1,0 +1,1 @@
+"""Runs jobs: the only place where the engine and the store meet."""

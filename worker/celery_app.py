@@ -1,0 +1,62 @@
+"""The Celery worker. `python -m worker.celery_app` runs one, configured by LTFORGE_*."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from celery import Celery
+from celery.signals import worker_shutting_down
+
+from service.queue import TASK_NAMES, broker_configuration
+from service.settings import Settings
+from worker.tasks import register_tasks
+from worker.workplace import Workplace, open_workplace
+
+
+def create_worker(settings: Settings, workplace: Workplace | None = None) -> Celery:
+    """A Celery application whose tasks work at a workplace.
+
+    Tasks run in threads: a forked child could not use what its parent opened, and the work itself
+    is done by runner processes. One thread per job, one to validate, one to take wake-ups that
+    find all places taken.
+    """
+    application = Celery("ltforge", set_as_current=False, **broker_configuration(settings))
+    application.conf.update(
+        # Acknowledged early: the row's lease, not the message, says whether a job is taken.
+        task_acks_late=False,
+        worker_prefetch_multiplier=1,
+        worker_concurrency=settings.job_slots + 2,
+        worker_pool="threads",
+        worker_enable_remote_control=False,
+        worker_hijack_root_logger=False,
+        worker_soft_shutdown_timeout=0,
+    )
+    register_tasks(application, workplace or open_workplace(settings))
+    return application
+
+
+def main() -> None:
+    """Work until told to stop: by SIGTERM, running jobs go back to the queue, uncounted."""
+    settings = Settings()
+    workplace = open_workplace(settings)
+
+    def stop(**_: Any) -> None:
+        workplace.stopping.set()
+
+    worker_shutting_down.connect(stop)
+    # From this thread, which lives as long as the process: runners die with their starter.
+    workplace.runners.warm()
+    try:
+        create_worker(settings, workplace).worker_main(
+            ["worker", "--queues", ",".join(TASK_NAMES), "--loglevel", "INFO", *_QUIET]
+        )
+    finally:
+        workplace.close()
+
+
+# Workers neither gossip nor mingle: the database coordinates them.
+_QUIET = ["--without-gossip", "--without-mingle", "--without-heartbeat"]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,137 @@
+"""The housekeeper: relays the outbox, recovers what dead workers held, wakes what was forgotten.
+
+Any number may run; a lease in the database makes one of them the leader.
+"""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from service.domain import WorkKind
+from service.errors import QueueUnavailable, StorageUnavailable
+from service.queue import Queue, open_queue
+from service.settings import Settings
+from service.store import Store, open_store
+from worker.workplace import process_name
+
+_log = structlog.get_logger(__name__)
+
+_ROLE = "housekeeper"
+_BATCH = 100
+_SENT_KEPT_SECONDS = 3600.0
+# A scratch folder without a lease may belong to a claim committed a moment ago.
+_LITTER_SECONDS = 600.0
+
+
+class Housekeeper:
+    """One round of housekeeping at a time; `now` tells when the rarer chores are due."""
+
+    def __init__(self, settings: Settings, store: Store, queue: Queue, name: str) -> None:
+        self._settings = settings
+        self._store = store
+        self._queue = queue
+        self._name = name
+        self._rewake_due = 0.0
+        self._sweep_due = 0.0
+
+    def round(self, now: float) -> bool:
+        """Do what is due if this is the leader; whether it is."""
+        if not self._lead_and_reap():
+            return False
+        self._relay()
+        if now >= self._rewake_due:
+            self._rewake_due = now + self._settings.rewake_seconds
+            self._rewake()
+        if now >= self._sweep_due:
+            self._sweep_due = now + _LITTER_SECONDS
+            self._sweep()
+        return True
+
+    def resign(self) -> None:
+        """Let another housekeeper lead at once."""
+        with self._store.begin() as tx:
+            tx.leader.resign(_ROLE, self._name)
+
+    def _lead_and_reap(self) -> bool:
+        lease_seconds = 20 * self._settings.housekeeping_seconds
+        with self._store.begin() as tx:
+            if not tx.leader.acquire(_ROLE, self._name, lease_seconds):
+                return False
+            reaped = tx.jobs.reap()
+            attempts = self._settings.validation_attempts
+            tx.checkpoints.reap_validations(attempts)
+            tx.datasets.reap_validations(attempts)
+        if reaped:
+            _log.warning("recovered jobs of dead workers", jobs=reaped)
+        return True
+
+    def _relay(self) -> None:
+        """Send first, mark afterwards: a crash in between sends twice, which harms nobody."""
+        with self._store.read() as tx:
+            messages = tx.outbox.pending(_BATCH)
+        if not messages:
+            return
+        for message in messages:
+            self._queue.wake(message.kind)
+        with self._store.begin() as tx:
+            tx.outbox.mark_sent([message.id for message in messages])
+
+    def _rewake(self) -> None:
+        """Announce work again that has waited longer than a message can take."""
+        patience = self._settings.rewake_seconds
+        waiting: list[WorkKind] = []
+        with self._store.read() as tx:
+            if tx.jobs.waiting(patience):
+                waiting.append("job")
+            if tx.checkpoints.waiting(patience) or tx.datasets.waiting(patience):
+                waiting.append("validate")
+        for kind in waiting:
+            self._queue.wake(kind)
+
+    def _sweep(self) -> None:
+        """Forget old messages; remove what killed workers left in the scratch folder."""
+        with self._store.begin() as tx:
+            tx.outbox.forget_sent(_SENT_KEPT_SECONDS)
+            leased = tx.jobs.lease_tokens()
+        for folder in self._settings.scratch.glob("*"):
+            if folder.name not in leased and _age(folder) > _LITTER_SECONDS:
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def _age(folder: Path) -> float:
+    try:
+        return time.time() - folder.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0
+
+
+def main() -> None:
+    """Keep house until SIGTERM or SIGINT."""
+    settings = Settings()
+    stopping = threading.Event()
+
+    def stop(*_: Any) -> None:
+        stopping.set()
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    store = open_store(settings.database_url)
+    keeper = Housekeeper(settings, store, open_queue(settings), process_name())
+    while not stopping.wait(settings.housekeeping_seconds):
+        try:
+            keeper.round(time.monotonic())
+        except (StorageUnavailable, QueueUnavailable) as failure:
+            _log.warning("housekeeping is interrupted", error=failure.detail)
+    keeper.resign()
+    store.dispose()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,67 @@
+"""Keeping a job's lease alive while it runs, and learning whether it is still wanted."""
+
+from __future__ import annotations
+
+import time
+
+import structlog
+
+from service.domain import ClaimedJob, LeaseState, Progress
+from service.errors import StorageUnavailable
+from service.settings import Settings
+from service.store import Store
+
+_log = structlog.get_logger(__name__)
+
+
+class LeaseLost(Exception):  # noqa: N818 - an event, not a fault
+    """Somebody else may be running the job now: stop, and write nothing."""
+
+
+class LeaseKeeper:
+    """Renews a lease at intervals, with progress at most once a second, and reads in between."""
+
+    def __init__(self, claimed: ClaimedJob, store: Store, settings: Settings) -> None:
+        self._job, self._token = claimed.job.id, claimed.lease_token
+        self._store = store
+        self._settings = settings
+        self._progress: Progress | None = None
+        self._renewed = self._asked = time.monotonic()
+
+    def note(self, stage: str, done: int, total: int) -> None:
+        """Remember progress for the next renewal."""
+        self._progress = Progress.at(stage, done, total)
+
+    def keep(self) -> bool:
+        """Do what is due; whether the job was canceled. Raises LeaseLost."""
+        now = time.monotonic()
+        try:
+            state = self._ask(now)
+        except StorageUnavailable as failure:
+            # The lease still stands until its time is over; then others may have the job.
+            if now - self._renewed > self._settings.lease_seconds:
+                raise LeaseLost from failure
+            _log.warning("could not renew a lease", job=self._job, error=failure.detail)
+            return False
+        if state is LeaseState.LOST:
+            raise LeaseLost
+        return state is LeaseState.CANCEL_REQUESTED
+
+    def _ask(self, now: float) -> LeaseState:
+        if self._renewal_due(now):
+            with self._store.begin() as tx:
+                seconds = self._settings.lease_seconds
+                state = tx.jobs.heartbeat(self._job, self._token, seconds, self._progress)
+            self._renewed = self._asked = now
+            self._progress = None
+            return state
+        if now - self._asked >= self._settings.job_poll_seconds:
+            self._asked = now
+            with self._store.read() as tx:
+                return tx.jobs.lease_state(self._job, self._token)
+        return LeaseState.HELD
+
+    def _renewal_due(self, now: float) -> bool:
+        waited = now - self._renewed
+        news = self._progress is not None and waited >= self._settings.progress_seconds
+        return news or waited >= self._settings.heartbeat_seconds

@@ -1,0 +1,105 @@
+"""What a worker and its runner say to each other: one JSON object per line.
+
+To the runner: `run`, `cancel`. From it: `ready` once, then per job any number of `progress` and
+exactly one of `succeeded`, `failed`, `canceled`. The end of its standard input ends the runner.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Construct a ticket. Paths are absolute; the ticket's folder exists."""
+
+    job: str
+    checkpoint: str
+    dataset: str | None
+    specification: dict[str, Any]
+    ticket: str
+    threads: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """Stop this job if it is the one being worked on."""
+
+    job: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """The engine is loaded."""
+
+    process: int
+
+
+@dataclass(frozen=True, slots=True)
+class ProgressMade:
+    """`done` of `total` steps of a stage."""
+
+    job: str
+    stage: str
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class Succeeded:
+    """The ticket file is complete; `memory` is what the runner occupies now, in bytes."""
+
+    job: str
+    report: dict[str, Any]
+    memory: int
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """There is no ticket, for this reason."""
+
+    job: str
+    code: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Canceled:
+    """The job was stopped as asked."""
+
+    job: str
+
+
+Message = Run | Cancel | Ready | ProgressMade | Succeeded | Failed | Canceled
+
+_NAMES: dict[str, type[Message]] = {
+    "run": Run,
+    "cancel": Cancel,
+    "ready": Ready,
+    "progress": ProgressMade,
+    "succeeded": Succeeded,
+    "failed": Failed,
+    "canceled": Canceled,
+}
+_NAME_OF = {kind: name for name, kind in _NAMES.items()}
+
+
+class ProtocolError(ValueError):
+    """A line that is no message."""
+
+
+def encode(message: Message) -> bytes:
+    """One line, with its end."""
+    document = {"type": _NAME_OF[type(message)]} | asdict(message)
+    return json.dumps(document, allow_nan=False).encode() + b"\n"
+
+
+def decode(line: bytes) -> Message:
+    """The message in a line; raises ProtocolError."""
+    try:
+        document = json.loads(line)
+        return _NAMES[document.pop("type")](**document)
+    except (ValueError, TypeError, KeyError, AttributeError) as failure:
+        raise ProtocolError(f"not a message: {line[:200]!r}") from failure

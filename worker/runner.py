@@ -1,0 +1,122 @@
+"""The runner: a warm process that holds the engine and runs one job after the other.
+
+It knows files and the engine, and neither database nor broker; it has no credentials of either.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import resource
+import sys
+import threading
+import time
+import traceback
+from pathlib import Path
+from typing import BinaryIO
+
+from ltengine.errors import Canceled as EngineCanceled
+from ltengine.errors import EngineError
+from ltengine.pipeline import PipelineRequest, run_pipeline, warm_up
+from ltengine.specification import parse_specification
+from worker.attachment import die_with
+from worker.protocol import Cancel, Canceled, Failed, Message, Ready, Run, Succeeded, decode
+from worker.reporter import Reporter
+
+
+class Inbox:
+    """Messages from the parent, read by a thread so that a cancellation arrives during a job."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self._runs: queue.SimpleQueue[Run] = queue.SimpleQueue()
+        self._canceled: set[str] = set()
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def next_run(self) -> Run:
+        """Wait for the next job."""
+        return self._runs.get()
+
+    def is_canceled(self, job: str) -> bool:
+        """Whether the parent asked to stop this job."""
+        return job in self._canceled
+
+    def _read(self) -> None:
+        for line in self._stream:
+            message = decode(line)
+            if isinstance(message, Run):
+                self._canceled.discard(message.job)
+                self._runs.put(message)
+            elif isinstance(message, Cancel):
+                self._canceled.add(message.job)
+        # The parent is gone or wants us gone; whatever is being computed, nobody will read it.
+        os._exit(0)
+
+
+def run(request: Run, inbox: Inbox, reporter: Reporter) -> Message:
+    """Run one job; its outcome as a message, whatever happens."""
+    try:
+        report = run_pipeline(
+            PipelineRequest(
+                checkpoint=Path(request.checkpoint),
+                specification=parse_specification(request.specification),
+                ticket=Path(request.ticket),
+                dataset=None if request.dataset is None else Path(request.dataset),
+                threads=request.threads,
+            ),
+            clock=time.perf_counter,
+            progress=lambda stage, done, total: reporter.progress(request.job, stage, done, total),
+            cancel=lambda: inbox.is_canceled(request.job),
+        )
+        return Succeeded(request.job, report, _memory())
+    except EngineCanceled:
+        return Canceled(request.job)
+    except EngineError as failure:
+        return Failed(request.job, failure.code, failure.detail)
+    except MemoryError:
+        return Failed(request.job, "OUT_OF_MEMORY", _OUT_OF_MEMORY)
+    except Exception as failure:
+        # The outermost frame: name it, log it, live on.
+        traceback.print_exc(file=sys.stderr)
+        return Failed(request.job, "INTERNAL_ERROR", _internal(failure))
+
+
+_OUT_OF_MEMORY = (
+    "The construction needs more memory than this worker has. Use a smaller base set or network, "
+    "or run it on a worker with more memory."
+)
+
+
+def _internal(failure: Exception) -> str:
+    return (
+        f"The engine failed unexpectedly with {type(failure).__name__}: {failure}. "
+        "The worker's log has the details; please report it."
+    )
+
+
+def _memory() -> int:
+    """The most memory this process ever occupied, in bytes."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def _take_standard_output() -> BinaryIO:
+    """Keep standard output for messages; whatever else prints goes to standard error."""
+    own = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    return own
+
+
+def main() -> None:
+    """Serve jobs until the standard input ends."""
+    die_with(int(sys.argv[1]))
+    reporter = Reporter(_take_standard_output())
+    inbox = Inbox(sys.stdin.buffer)
+    warm_up()
+    reporter.say(Ready(os.getpid()))
+    while True:
+        request = inbox.next_run()
+        reporter.say(run(request, inbox, reporter))
+
+
+if __name__ == "__main__":
+    main()
