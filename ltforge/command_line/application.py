@@ -34,7 +34,7 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object 
 
 
 @application.command()
-def construct(  # noqa: PLR0917 - typer calls it by name
+def construct(
     checkpoint: CheckpointArgument,
     spec: SpecOption,
     out: Annotated[Path, typer.Option("--out", help="Where the ticket file goes.")],
@@ -111,7 +111,20 @@ def serve(
     with named_failures(as_json=False):
         from ltforge.command_line import serving  # noqa: PLC0415
 
-        serving.serve(port=port, data=data, host=host)
+        status = serving.serve(port=port, data=data, host=host)
+    raise typer.Exit(status)
+
+
+@application.command()
+def create_key(
+    tenant: Annotated[str, typer.Option("--tenant", help="Whose key; created if new.")] = "default",
+    name: Annotated[str, typer.Option("--name", help="What the key is for.")] = "command line",
+) -> None:
+    """Make an API key in the service's database (LTFORGE_DATABASE_URL) and print it once."""
+    with named_failures(as_json=False):
+        from ltforge.command_line import keys  # noqa: PLC0415
+
+        typer.echo(keys.create_key(tenant=tenant, name=name))
 
 
 @application.command()

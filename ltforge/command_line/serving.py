@@ -9,16 +9,17 @@ from ltforge.command_line.extras import needing
 from ltforge.command_line.failures import CommandError
 
 
-def serve(*, port: int | None, data: Path | None, host: str | None) -> None:
-    """Run the API, a worker and the housekeeper until SIGTERM or Ctrl-C.
+def serve(*, port: int | None, data: Path | None, host: str | None) -> int:
+    """Run the API, a worker and the housekeeper until SIGTERM or Ctrl-C; the exit status.
 
     What is not given here comes from the LTFORGE_* environment, then from the defaults.
     """
     with needing("serve"):
         from pydantic import ValidationError  # noqa: PLC0415
 
+        from service.errors import ServiceError  # noqa: PLC0415
         from service.settings import Settings  # noqa: PLC0415
-        from worker import supervisor  # noqa: PLC0415
+        from worker.supervisor import serve as supervise  # noqa: PLC0415
     given: dict[str, Any] = {"port": port, "data": data, "host": host}
     try:
         settings = Settings(**{name: value for name, value in given.items() if value is not None})
@@ -26,7 +27,10 @@ def serve(*, port: int | None, data: Path | None, host: str | None) -> None:
         raise CommandError(
             "INVALID_SETTINGS", _describe(error.errors(include_url=False))
         ) from error
-    supervisor.serve(settings)
+    try:
+        return supervise(settings)
+    except ServiceError as error:
+        raise CommandError(error.code, error.detail) from error
 
 
 def _describe(problems: list[Any]) -> str:

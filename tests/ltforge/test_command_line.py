@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 import ltforge
+from service.store import open_store
+from service.store.schema import upgrade
 
 ROOT = Path(__file__).resolve().parents[2]
 ENTRY = "from ltforge.command_line import main; main()"
@@ -18,7 +22,10 @@ SPEC = '{"construction": "L+1", "activation": {"name": "relu"}}'
 
 
 def run_command(
-    *arguments: str, without: tuple[str, ...] = (), stdin: str = ""
+    *arguments: str,
+    without: tuple[str, ...] = (),
+    stdin: str = "",
+    environment: Mapping[str, str] | None = None,
 ) -> subprocess.CompletedProcess[str]:
     """Run the command; imports of the modules ``without`` fail as if they were not installed."""
     hide = "import sys\n" + "".join(f"sys.modules[{name!r}] = None\n" for name in without)
@@ -26,6 +33,7 @@ def run_command(
         [sys.executable, "-c", hide + ENTRY, *arguments],
         cwd=ROOT,
         input=stdin,
+        env={**os.environ, **(environment or {})},
         capture_output=True,
         text=True,
         timeout=120,
@@ -71,7 +79,7 @@ def test_help_lists_the_commands_without_loading_the_engine() -> None:
     answer = run_command("--help", without=heavy)
 
     assert answer.returncode == 0
-    for command in ("construct", "verify", "plan", "serve", "version"):
+    for command in ("construct", "verify", "plan", "serve", "create-key", "version"):
         assert command in answer.stdout
     assert time.monotonic() - started < 10
 
@@ -156,6 +164,28 @@ def test_a_place_that_cannot_be_written_is_said_before_the_work(
         assert error_of(answer)["code"] == code
 
 
+@pytest.mark.parametrize(
+    ("arguments", "module", "extra"),
+    [
+        (("plan", "CHECKPOINT", "--spec", SPEC, "--json"), "numba", "engine"),
+        (("construct", "CHECKPOINT", "--spec", SPEC, "--out", "t", "--json"), "numpy", "engine"),
+        (("verify", "CHECKPOINT", "CHECKPOINT", "--json"), "numpy", "engine"),
+    ],
+)
+def test_a_missing_extra_is_named_with_the_command_that_installs_it(
+    checkpoint: Path, arguments: tuple[str, ...], module: str, extra: str
+) -> None:
+    real = [str(checkpoint) if text == "CHECKPOINT" else text for text in arguments]
+
+    error = error_of(run_command(*real, without=(module,)))
+
+    assert error["code"] == "MISSING_EXTRA"
+    assert (
+        f'{module}, which is not installed; run: pip install "ltforge[{extra}]"'
+        in (error["detail"])
+    )
+
+
 def test_serving_without_the_server_extra_says_so() -> None:
     answer = run_command("serve", without=("pydantic_settings",))
 
@@ -168,3 +198,24 @@ def test_with_the_client_alone_the_command_says_what_it_needs() -> None:
 
     assert answer.returncode == 1
     assert 'typer is missing; pip install "ltforge[cli]"' in answer.stderr
+
+
+def test_a_key_is_made_in_a_migrated_database_and_nowhere_else(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/ltforge.sqlite"
+    (tmp_path / "ltforge.sqlite").touch()
+    before = run_command("create-key", environment={"LTFORGE_DATABASE_URL": url})
+    upgrade(url)
+
+    made = run_command(
+        "create-key", "--tenant", "vision", environment={"LTFORGE_DATABASE_URL": url}
+    )
+
+    assert before.returncode == 1
+    assert "DATABASE_NOT_MIGRATED" in before.stderr
+    assert made.returncode == 0, made
+    store = open_store(url)
+    with store.begin() as tx:
+        key = tx.keys.find(made.stdout.strip())
+        assert key is not None
+        assert key.tenant_id == tx.keys.ensure_tenant("vision")
+    store.dispose()
