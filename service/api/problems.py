@@ -13,6 +13,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import Match
 
 from service.api import refusals
 from service.api.validation import describe_validation_error
@@ -241,5 +242,20 @@ async def _on_framework_error(request: Request, error: Exception) -> Response:
     default = ProblemType(status, status.name.lower().replace("_", "-"), status.phrase, "")
     kind = FRAMEWORK_TYPES.get(error.status_code, default)
     detail = kind.meaning or str(error.detail)
+    headers = dict(error.headers or {})
+    if status is HTTPStatus.METHOD_NOT_ALLOWED:
+        headers["Allow"] = ", ".join(_allowed_methods(request))
     request_id = request.state.request_id
-    return problem_response(request_id, kind, code_of(kind), detail, headers=error.headers)
+    return problem_response(request_id, kind, code_of(kind), detail, headers=headers)
+
+
+def _allowed_methods(request: Request) -> list[str]:
+    """All methods of the request's path; the framework names those of its first route alone."""
+    return [
+        method
+        for method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+        if any(
+            route.matches({**request.scope, "method": method})[0] is Match.FULL
+            for route in request.app.router.routes
+        )
+    ]

@@ -13,6 +13,7 @@ from typing import Any
 
 import httpx
 import uvicorn
+from structlog.testing import capture_logs
 
 from service.api.application import create_app
 from service.settings import Settings
@@ -25,7 +26,10 @@ LIMIT = 3 << 20
 
 @dataclass(frozen=True)
 class RunningApi:
-    """A served API with two tenants: `client` is the first one's, `stranger` the second's."""
+    """A served API with two tenants: `client` is the first one's, `stranger` the second's.
+
+    `logs` holds what was logged so far, one mapping per entry.
+    """
 
     address: tuple[str, int]
     settings: Settings
@@ -34,6 +38,7 @@ class RunningApi:
     tenant_id: str
     client: httpx.Client
     stranger: httpx.Client
+    logs: list[Any]
 
     def blob_files(self) -> list[Path]:
         """Every file in the blob folder, staged or kept."""
@@ -59,8 +64,14 @@ def serve_api(settings: Settings) -> Iterator[RunningApi]:
     wait_until(lambda: server.started)
     url = f"http://{address[0]}:{address[1]}"
     try:
-        with _client(url, key) as client, _client(url, stranger_key) as stranger:
-            yield RunningApi(address, settings, store, key, tenant_id, client, stranger)
+        with (
+            capture_logs() as logs,
+            _client(url, key) as client,
+            _client(url, stranger_key) as stranger,
+        ):
+            yield RunningApi(address, settings, store, key, tenant_id, client, stranger, logs)
+            server.should_exit = True
+            thread.join()
     finally:
         server.should_exit = True
         thread.join()
