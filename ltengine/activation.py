@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ltengine.errors import SpecificationError
+from ltengine.specification import Specification, resolve_activation
 
 Array = NDArray[np.floating]
 
@@ -94,3 +95,14 @@ def named_activation(name: str, slope: float | None = None) -> Activation:
             }
         ]
     )
+
+
+def specified_activation(specification: Specification) -> Activation:
+    """The activation between the target's layers.
+
+    Raises:
+        SpecificationError: the spec's activation is not resolved.
+    """
+    resolved = resolve_activation(specification, None).activation
+    assert resolved is not None  # resolve_activation raises otherwise
+    return named_activation(resolved.name, resolved.slope)

@@ -70,7 +70,8 @@ def _univariate(source: Source, layer: LayerPlan, below: Constants) -> ConstantL
         drive = source.weights(layer.layer, rows, np.array([column])) * below.values[strongest]
         columns = np.full(rows.size, column)
     keep = _usable(layer, drive)
-    constants = Constants(rows[keep], layer.activation.value(drive[keep]))
+    emitted = np.asarray(layer.activation.value(drive[keep]), np.float64)
+    constants = Constants(rows[keep], emitted)
     if layer.layer == 1:
         return ConstantLayer(constants, _NO_CELLS, _NO_CELLS, from_biases=True)
     return ConstantLayer(constants, rows[keep], columns[keep])
@@ -112,7 +113,7 @@ def _copies(
     picks = chosen[used].astype(np.int64)
     cells = source.weights(layer.layer, cell_rows, columns[0, picks]) * factors[0, picks]
     sums = np.add.reduceat(cells, np.cumsum(sizes) - sizes) if solved.size else np.zeros(0)
-    values = layer.activation.value(layer.scale * sums)
+    values = np.asarray(layer.activation.value(layer.scale * sums), np.float64)
     return ConstantLayer(Constants(rows[solved], values), cell_rows, columns[0, picks])
 
 

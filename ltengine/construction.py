@@ -113,7 +113,11 @@ def spare_offers(size: int, available: int) -> Iterator[tuple[int, int]]:
 
 
 def _pose(
-    rows: NDArray[np.int64], layer: LayerPlan, target: DenseLayer, base_sets: BaseSets
+    rows: NDArray[np.int64],
+    layer: LayerPlan,
+    target: DenseLayer,
+    base_sets: BaseSets,
+    problems_per_chunk: int,
 ) -> Iterator[_Problems]:
     """Problems of the given rows, in chunks of whole rows, each row's in order of its inputs."""
     neurons = rows // layer.block_size
@@ -122,7 +126,7 @@ def _pose(
     per_neuron = np.count_nonzero(weight, axis=1) * per_unit
     if bias is not None:
         per_neuron = per_neuron + (bias != 0)
-    chunk_of_row = np.cumsum(per_neuron[neurons]) // PROBLEMS_PER_CHUNK
+    chunk_of_row = np.cumsum(per_neuron[neurons]) // problems_per_chunk
     for chunk in np.unique(chunk_of_row):
         members = chunk_of_row == chunk
         yield _pose_chunk(rows[members], neurons[members], weight, bias, base_sets)
@@ -242,6 +246,7 @@ class _Backwards:
         plan: Plan,
         specification: Specification,
         solver: Solver,
+        problems_per_chunk: int,
         progress: ReportProgress,
         cancel: AskCancel,
     ) -> None:
@@ -249,6 +254,7 @@ class _Backwards:
         self._plan = plan
         self._specification = specification
         self._solver = solver
+        self._problems_per_chunk = problems_per_chunk
         self._progress = progress
         self._cancel = cancel
         self._source = Source(specification.source.seed)
@@ -279,7 +285,7 @@ class _Backwards:
             self._source, layer, base_sets, self._specification, self._solver
         )
         kept_rows, kept_columns = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
-        for problems in _pose(rows, layer, target, base_sets):
+        for problems in _pose(rows, layer, target, base_sets, self._problems_per_chunk):
             if self._cancel():
                 raise Canceled
             solutions = layer_solver.solve(problems, self.counts)
@@ -316,6 +322,7 @@ def construct(
     specification: Specification,
     *,
     solver: Solver | None = None,
+    problems_per_chunk: int = PROBLEMS_PER_CHUNK,
     progress: ReportProgress = ignore_progress,
     cancel: AskCancel = never_cancel,
 ) -> Construction:
@@ -326,6 +333,7 @@ def construct(
         activation: between its layers.
         specification: construction, tolerance, base set and source.
         solver: any solver of the protocol; all give the same masks.
+        problems_per_chunk: bounds the memory in use; does not change the result.
         progress: called after each chunk of problems.
         cancel: asked before each chunk.
 
@@ -336,7 +344,15 @@ def construct(
     The constructions are those of Theorems 2.5, 2.7 and 2.9.
     """
     plan = plan_network(network, activation, specification)
-    walk = _Backwards(network, plan, specification, solver or CascadeSolver(), progress, cancel)
+    walk = _Backwards(
+        network,
+        plan,
+        specification,
+        solver or CascadeSolver(),
+        problems_per_chunk,
+        progress,
+        cancel,
+    )
     masks: list[LayerMask] = []
     needed = np.arange(plan.layers[-1].units)
     for layer in reversed(plan.layers):

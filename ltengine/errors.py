@@ -1,12 +1,12 @@
 """The engine's errors.
 
-EngineError                    every misuse or named failure; has a stable ``code`` and says what to do
-├── SpecificationError         the construction spec is wrong (lists every problem with a JSON pointer)
+EngineError                    every named failure; has a stable ``code``, says what to do
+├── SpecificationError         the construction spec is wrong (every problem by JSON pointer)
 ├── CheckpointError            the uploaded file is not a checkpoint we can read
 ├── NetworkError               the tensors do not form a fully-connected network
 ├── DatasetError               the evaluation data set is unusable
 ├── TicketFormatError          a ticket file is not what docs/ticket-format.md describes
-├── UnsolvedProblemsError      the source network has no ticket within the tolerance at the planned width
+├── UnsolvedProblemsError      the planned source network has no ticket within tolerance
 ├── DeviceUnavailableError     the requested device is not here
 └── Canceled                   the caller asked to stop
 """

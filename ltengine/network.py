@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -135,7 +136,7 @@ def build_network(layers: Sequence[DenseLayer]) -> Network:
                 code="BIAS_SHAPE",
             )
         _check_values(layer)
-    for before, after in zip(layers, layers[1:], strict=False):
+    for before, after in itertools.pairwise(layers):
         if before.outputs != after.inputs:
             raise NetworkError(
                 f"layer {after.name!r} takes {after.inputs} inputs, but the layer before it, "

@@ -12,11 +12,12 @@ from which biases are built.
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
 from enum import Enum
 
-from ltengine.activation import IDENTITY, Activation, named_activation
+from ltengine.activation import IDENTITY, Activation
 from ltengine.network import Network
 from ltengine.role import Role
 from ltengine.specification import Specification
@@ -109,20 +110,8 @@ class Plan:
     def source_parameters(self) -> int:
         """Cells of the source: all weights, and the first layer's biases (Assumption 2.1)."""
         widths = self.widths
-        weights = sum(a * b for a, b in zip(widths, widths[1:], strict=False))
+        weights = sum(a * b for a, b in itertools.pairwise(widths))
         return weights + widths[1]
-
-
-def target_activation(specification: Specification, suggested: str | None = None) -> Activation:
-    """The activation between the target's layers: the spec's, or what the checkpoint names.
-
-    Raises:
-        SpecificationError: when neither says.
-    """
-    given = specification.activation
-    if given is not None:
-        return named_activation(given.name, given.slope)
-    return named_activation(suggested or "(none given)")
 
 
 def _scale_exponent(largest: float, reach: float) -> int:

@@ -133,7 +133,7 @@ class Specification(_Part):
         return self
 
 
-def _describe(error: ErrorDetails, document: Mapping[str, Any]) -> dict[str, str]:
+def _describe(error: ErrorDetails) -> dict[str, str]:
     pointer = "".join(f"/{part}" for part in error["loc"])
     detail = error["msg"].removeprefix("Value error, ")
     if error["type"] == "extra_forbidden":
@@ -161,5 +161,28 @@ def parse_specification(document: Mapping[str, Any]) -> Specification:
         return Specification.model_validate(dict(document))
     except ValidationError as error:
         raise SpecificationError(
-            _describe(item, document) for item in error.errors(include_url=False)
+            _describe(item) for item in error.errors(include_url=False)
         ) from error
+
+
+def resolve_activation(specification: Specification, suggested: str | None) -> Specification:
+    """The spec with its activation filled in from what the checkpoint names, where it gave none.
+
+    Raises:
+        SpecificationError: neither names one, or the first layer cannot use it.
+    """
+    if specification.activation is not None:
+        return specification
+    if suggested is None:
+        raise SpecificationError(
+            [
+                {
+                    "pointer": "/activation",
+                    "code": "MISSING",
+                    "detail": "the checkpoint does not name its activation; give one, for example "
+                    '{"name": "relu"}',
+                }
+            ]
+        )
+    document = specification.model_dump(mode="json")
+    return parse_specification({**document, "activation": {"name": suggested}})

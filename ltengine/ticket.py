@@ -1,11 +1,13 @@
-"""The ticket: a seed, a scale for each layer and a mask. docs/ticket-format.md publishes the file."""
+"""The ticket: a seed, a scale for each layer and a mask."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
 from ltengine.activation import Activation, named_activation
+from ltengine.errors import TicketFormatError
 from ltengine.mask import LayerMask
 from ltengine.role import Role
 
@@ -97,15 +99,24 @@ class Ticket:
 
 
 def read_layer_claim(document: dict[str, Any], mask: LayerMask) -> TicketLayer:
-    """The inverse of ``TicketLayer.describe``."""
+    """The inverse of ``TicketLayer.describe``.
+
+    Raises:
+        TicketFormatError: a number is out of its range.
+    """
     activation = document["activation"]
+    counts = {name: document[name] for name in ("target_layer", "units", "block_size", "constants")}
+    for name, value in counts.items():
+        least = 0 if name == "constants" else 1
+        if type(value) is not int or value < least:
+            raise TicketFormatError(f"{name} is {value!r}", code="METADATA_FIELDS")
+    scale = document["scale"]
+    if type(scale) is not float or not 0 < scale < math.inf or math.frexp(scale)[0] != 0.5:
+        raise TicketFormatError(f"scale {scale!r} is no power of two", code="METADATA_FIELDS")
     return TicketLayer(
         role=Role(document["role"]),
-        target_layer=document["target_layer"],
-        units=document["units"],
-        block_size=document["block_size"],
-        constants=document["constants"],
+        **counts,
         activation=named_activation(activation["name"], activation["slope"]),
-        scale=document["scale"],
+        scale=scale,
         mask=mask,
     )

@@ -99,11 +99,12 @@ def read_checkpoint(path: Path) -> ReadCheckpoint:
         CheckpointError: it is no checkpoint we know, or breaks a limit.
         NetworkError: its tensors are not a fully-connected network.
     """
+    metadata: dict[str, str] = {}
     with path.open("rb") as file:
         head = file.read(16)
     size = path.stat().st_size
     if looks_like_torch(head):
-        tensors, metadata, format_name = read_torch(path), {}, "pytorch"
+        tensors, format_name = read_torch(path), "pytorch"
     elif looks_like_safetensors(head, size):
         tensors, metadata = read_safetensors(path)
         format_name = "safetensors"

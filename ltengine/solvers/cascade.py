@@ -1,4 +1,4 @@
-"""The solver that construction uses: cheap enumeration first, the open problems met in the middle."""
+"""The solver that construction uses: enumeration first, then meeting in the middle."""
 
 from __future__ import annotations
 

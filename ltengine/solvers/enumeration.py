@@ -20,7 +20,7 @@ _CHUNKS = 256
 
 @numba.njit(inline="always")
 def _least_gap(values, first, last, target):  # type: ignore[no-untyped-def]
-    """min over values[first:last] of |value - target|."""
+    """Min over values[first:last] of |value - target|."""
     least = _HUGE
     for q in range(first, last):
         gap = _I(values[q] - target)

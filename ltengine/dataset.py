@@ -1,0 +1,91 @@
+"""Evaluation data: an npz file with raw inputs ``x`` and class labels ``y``."""
+
+from __future__ import annotations
+
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ltengine.errors import DatasetError
+from ltengine.specification import InputSpecification
+
+HOW_TO_SAVE = "save it with numpy.savez(path, x=inputs, y=labels)"
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """Raw inputs and labels.
+
+    Attributes:
+        inputs: (sample, input) float32, not normalised.
+        labels: (sample,) int64, classes from 0.
+    """
+
+    inputs: NDArray[np.float32]
+    labels: NDArray[np.int64]
+
+
+def _arrays(path: Path) -> tuple[NDArray[np.generic], NDArray[np.generic]]:
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            missing = {"x", "y"} - set(archive.files)
+            if missing:
+                raise DatasetError(
+                    f"no array {' and '.join(sorted(missing))} in the file; {HOW_TO_SAVE}",
+                    code="MISSING_ARRAY",
+                )
+            return archive["x"], archive["y"]
+    except (ValueError, OSError, EOFError, AttributeError, zipfile.BadZipFile) as error:
+        raise DatasetError(
+            f"not an npz file of plain arrays ({error}); {HOW_TO_SAVE}", code="UNKNOWN_FORMAT"
+        ) from error
+
+
+def read_dataset(path: Path) -> Dataset:
+    """Read x (sample, ...) and y (sample,); trailing axes of x are flattened.
+
+    Raises:
+        DatasetError: the file is no such npz, or its arrays do not fit together.
+    """
+    x, y = _arrays(path)
+    if x.dtype.kind not in "fiub" or x.ndim < 2 or x.shape[0] == 0:
+        raise DatasetError(
+            f"x must be numbers of shape (sample, input), got {x.dtype} {x.shape}", code="BAD_X"
+        )
+    if y.dtype.kind not in "iu" or y.shape != (x.shape[0],):
+        raise DatasetError(
+            f"y must be {x.shape[0]} integer class labels, got {y.dtype} {y.shape}", code="BAD_Y"
+        )
+    inputs = x.reshape(x.shape[0], -1).astype(np.float32)
+    if not np.isfinite(inputs).all():
+        raise DatasetError("x holds NaN or infinite values", code="BAD_X")
+    return Dataset(inputs, y.astype(np.int64))
+
+
+def normalise(
+    dataset: Dataset, specification: InputSpecification, width: int
+) -> NDArray[np.float32]:
+    """(x - mean) / std, after checking that x fits the network and lies in the raw domain.
+
+    Raises:
+        DatasetError: it does not.
+    """
+    if dataset.inputs.shape[1] != width:
+        raise DatasetError(
+            f"each sample has {dataset.inputs.shape[1]} values, the network takes {width}",
+            code="INPUT_WIDTH",
+        )
+    low, high = float(dataset.inputs.min()), float(dataset.inputs.max())
+    slack = 1e-6 * (specification.high - specification.low)
+    if low < specification.low - slack or high > specification.high + slack:
+        raise DatasetError(
+            f"x lies in [{low:g}, {high:g}], outside the spec's input domain "
+            f"[{specification.low:g}, {specification.high:g}]; rescale x (images by 1/255) or set "
+            "input.low and input.high",
+            code="OUTSIDE_DOMAIN",
+        )
+    scaled = (dataset.inputs.astype(np.float64) - specification.mean) / specification.std
+    return scaled.astype(np.float32)

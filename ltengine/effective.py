@@ -1,0 +1,183 @@
+"""What a ticket's neurons really compute: effective target parameters, read off the kept cells.
+
+By induction from the inputs, each neuron of a layer gets a meaning for a unit x of the target:
+
+* it emits ``gain_plus`` x where x >= 0 and ``gain_minus`` x where x < 0 (a univariate neuron, or a
+  copy of the unit itself, whose gains are 1), or
+* it emits the constant ``value``.
+
+A copy's pre-activation is then sum_j W+_j x_j (or W-_j x_j where x_j < 0) + b, and (W+, W-, b) are
+the effective parameters to compare with the target's. Nothing here knows how the cells were chosen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ltengine.role import Role
+from ltengine.sparse_network import SparseLayer
+from ltengine.ticket import TicketLayer
+
+NO_UNIT = -1
+ENTRIES_PER_CHUNK = 1 << 22
+
+
+class StructureError(Exception):
+    """The kept cells are not what the layer's claim says; the message is the reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """What each neuron of a layer (or each input) emits.
+
+    Attributes:
+        unit: (neuron,) int64, the target unit it depends on; NO_UNIT for a constant.
+        gain_plus: (neuron,) slope for x >= 0.
+        gain_minus: (neuron,) slope for x < 0.
+        value: (neuron,) what a constant emits, else 0.
+        units: how many target units the layer carries.
+    """
+
+    unit: NDArray[np.int64]
+    gain_plus: NDArray[np.float64]
+    gain_minus: NDArray[np.float64]
+    value: NDArray[np.float64]
+    units: int
+
+
+@dataclass(frozen=True, slots=True)
+class EffectiveRows:
+    """Effective parameters of some copies.
+
+    Attributes:
+        rows: (row,) source neurons.
+        neurons: (row,) the target neuron each is a copy of.
+        plus: (row, unit) effective weights where the unit is >= 0.
+        minus: (row, unit) effective weights where it is < 0.
+        bias: (row,) effective bias.
+    """
+
+    rows: NDArray[np.int64]
+    neurons: NDArray[np.int64]
+    plus: NDArray[np.float64]
+    minus: NDArray[np.float64]
+    bias: NDArray[np.float64]
+
+
+def input_meaning(inputs: int) -> Meaning:
+    """The inputs are themselves."""
+    ones = np.ones(inputs)
+    return Meaning(np.arange(inputs), ones, ones, np.zeros(inputs), inputs)
+
+
+def _constant_values(layer: TicketLayer, cells: SparseLayer, below: Meaning) -> NDArray[np.float64]:
+    """(constant,) what the layer's constant neurons emit; their cells may read constants only."""
+    first = layer.first_constant
+    start = int(cells.offsets[first])
+    rows, columns = cells.rows[start:], cells.columns[start:]
+    if (below.unit[columns] != NO_UNIT).any():
+        raise StructureError("a constant neuron reads a neuron that is not constant")
+    drive = np.bincount(
+        rows - first, cells.values[start:] * below.value[columns], minlength=layer.constants
+    )
+    return np.asarray(layer.activation.value(drive + cells.biases[first:]), np.float64)
+
+
+def univariate_meaning(
+    layer: TicketLayer, cells: SparseLayer, below: Meaning, live: NDArray[np.bool_]
+) -> Meaning:
+    """Gains of univariate neurons: phi(w x) = m+ w x or m- w x by the sign of w x.
+
+    Raises:
+        StructureError: a live neuron has not exactly one cell, reads another unit than its block's
+            or a constant, keeps a bias, or its activation is not piecewise linear.
+    """
+    first = layer.first_constant
+    activation = layer.activation
+    if not activation.piecewise_linear:
+        raise StructureError(f"univariate neurons with {activation.name} are not piecewise linear")
+    counts = np.diff(cells.offsets)[:first]
+    if (counts[live[:first]] != 1).any() or cells.biases[:first].any():
+        raise StructureError("a univariate neuron keeps another number of cells than one weight")
+    rows, columns = cells.rows[: cells.offsets[first]], cells.columns[: cells.offsets[first]]
+    if (below.unit[columns] != rows // layer.block_size).any():
+        raise StructureError("a univariate neuron reads another unit than its block's")
+    weights = np.zeros(first)
+    weights[rows] = cells.values[: cells.offsets[first]]
+    up = np.where(weights > 0, activation.m_plus, activation.m_minus) * weights
+    down = np.where(weights > 0, activation.m_minus, activation.m_plus) * weights
+    gain_below = np.zeros(first)
+    gain_below[rows] = below.gain_plus[columns]
+    if (below.gain_plus[columns] != 1).any() or (below.gain_minus[columns] != 1).any():
+        raise StructureError("a univariate neuron reads a neuron that is no plain copy")
+    constants = np.full(layer.constants, NO_UNIT)
+    nothing = np.zeros(layer.constants)
+    return Meaning(
+        np.concatenate((np.arange(first) // layer.block_size, constants)),
+        np.concatenate((up, nothing)),
+        np.concatenate((down, nothing)),
+        np.concatenate((np.zeros(first), _constant_values(layer, cells, below))),
+        layer.units,
+    )
+
+
+def copies_meaning(layer: TicketLayer, cells: SparseLayer, below: Meaning) -> Meaning:
+    """Copies emit the unit itself (up to their error); constants emit their value."""
+    first = layer.first_constant
+    ones = np.concatenate((np.ones(first), np.zeros(layer.constants)))
+    unit = np.arange(layer.width) // layer.block_size
+    unit[first:] = NO_UNIT
+    value = np.concatenate((np.zeros(first), _constant_values(layer, cells, below)))
+    return Meaning(unit, ones, ones, value, layer.units)
+
+
+def next_meaning(
+    layer: TicketLayer, cells: SparseLayer, below: Meaning, live: NDArray[np.bool_]
+) -> Meaning:
+    """The meaning of a layer's neurons, by its role."""
+    if layer.role is Role.UNIVARIATE:
+        return univariate_meaning(layer, cells, below, live)
+    return copies_meaning(layer, cells, below)
+
+
+def _sum_by_key(
+    keys: NDArray[np.int64], values: NDArray[np.float64], shape: tuple[int, int]
+) -> NDArray[np.float64]:
+    sums = np.bincount(keys, values, minlength=shape[0] * shape[1])
+    return sums.astype(np.float64, copy=False).reshape(shape)
+
+
+def effective_rows(
+    layer: TicketLayer, cells: SparseLayer, below: Meaning, live: NDArray[np.bool_]
+) -> Iterator[EffectiveRows]:
+    """Effective parameters of the live copies, in chunks of rows."""
+    rows = np.flatnonzero(live[: layer.first_constant])
+    per_chunk = max(1, ENTRIES_PER_CHUNK // below.units)
+    for begin in range(0, rows.size, per_chunk):
+        chunk = rows[begin : begin + per_chunk]
+        first, last = int(cells.offsets[chunk[0]]), int(cells.offsets[chunk[-1] + 1])
+        place = np.searchsorted(chunk, cells.rows[first:last])
+        inside = chunk[np.minimum(place, chunk.size - 1)] == cells.rows[first:last]
+        place = place[inside]
+        columns = cells.columns[first:last][inside]
+        values = cells.values[first:last][inside]
+        unit = below.unit[columns]
+        carried = unit != NO_UNIT
+        keys = place[carried] * below.units + unit[carried]
+        shape = (chunk.size, below.units)
+        plus, minus = (
+            _sum_by_key(keys, (values * gains[columns])[carried], shape)
+            for gains in (below.gain_plus, below.gain_minus)
+        )
+        bias = np.bincount(
+            place[~carried],
+            (values * below.value[columns])[~carried],
+            minlength=chunk.size,
+        )
+        yield EffectiveRows(
+            chunk, chunk // layer.block_size, plus, minus, bias + cells.biases[chunk]
+        )

@@ -1,0 +1,276 @@
+"""The whole way from a checkpoint file to a ticket file with its report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from ltengine import ENGINE_VERSION
+from ltengine.activation import specified_activation
+from ltengine.certificate import certify
+from ltengine.checkpoint import ReadCheckpoint, read_checkpoint
+from ltengine.construction import Construction, construct
+from ltengine.dataset import Dataset, normalise, read_dataset
+from ltengine.errors import Canceled, DeviceUnavailableError, EngineError
+from ltengine.evaluation import compact, compare_predictions, evaluate_ticket
+from ltengine.network import DenseLayer, Network, build_network
+from ltengine.plan import Plan, plan_network
+from ltengine.progress import AskCancel, ReportProgress, ignore_progress, never_cancel
+from ltengine.sparse_network import SparseLayer, rebuild
+from ltengine.specification import Specification, parse_specification, resolve_activation
+from ltengine.ticket import Ticket, TicketLayer
+from ltengine.ticket_file import write_ticket
+from ltengine.verification import verify
+
+ALL_THREADS = numba.get_num_threads()
+RANDOM_INPUTS = 256
+"""Where no data set is given, the error is observed on this many inputs drawn from the domain."""
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineRequest:
+    """What to do.
+
+    Attributes:
+        checkpoint: file of the target, in any format that is read.
+        specification: what to construct.
+        ticket: where to write the ticket file.
+        dataset: npz file to evaluate on, or None.
+        threads: processor threads to use; None for all.
+    """
+
+    checkpoint: Path
+    specification: Specification
+    ticket: Path
+    dataset: Path | None = None
+    threads: int | None = None
+
+
+def check_device(specification: Specification) -> str:
+    """The device that will be used.
+
+    Raises:
+        DeviceUnavailableError: the spec insists on another one.
+    """
+    if specification.device == "cuda":
+        raise DeviceUnavailableError(
+            'this engine constructs on the CPU; set device to "auto" or "cpu"'
+        )
+    return "cpu"
+
+
+def assemble_ticket(
+    construction: Construction, network: Network, specification: Specification
+) -> Ticket:
+    """The ticket that a construction has found."""
+    layers = tuple(
+        TicketLayer(
+            plan.role,
+            plan.target_layer,
+            plan.units,
+            plan.block_size,
+            plan.constants,
+            plan.activation,
+            plan.scale,
+            mask,
+        )
+        for plan, mask in zip(construction.plan.layers, construction.masks, strict=True)
+    )
+    return Ticket(
+        network.inputs,
+        layers,
+        specification.source.seed,
+        specification.model_dump(mode="json"),
+        network.digest(),
+        ENGINE_VERSION,
+    )
+
+
+def _observation_inputs(
+    dataset: Dataset | None, specification: Specification, width: int
+) -> NDArray[np.float32]:
+    if dataset is not None:
+        return normalise(dataset, specification.input, width)
+    generator = np.random.default_rng(0)
+    domain = specification.input
+    drawn = generator.uniform(domain.normalised_low, domain.normalised_high, (RANDOM_INPUTS, width))
+    return drawn.astype(np.float32)
+
+
+def _observe(
+    network: Network,
+    layers: tuple[SparseLayer, ...],
+    specification: Specification,
+    dataset: Dataset | None,
+) -> tuple[float, dict[str, Any] | None]:
+    """The largest output error seen, and accuracies where there is a data set."""
+    inputs = _observation_inputs(dataset, specification, network.inputs)
+    target_outputs = network.evaluate(inputs, specified_activation(specification))
+    ticket_outputs = evaluate_ticket(compact(layers), inputs)
+    observed = float(np.abs(target_outputs - ticket_outputs).max())
+    if dataset is None:
+        return observed, None
+    return observed, asdict(compare_predictions(target_outputs, ticket_outputs, dataset.labels))
+
+
+def _histogram(construction: Construction) -> dict[str, int]:
+    return {str(size): int(n) for size, n in enumerate(construction.counts.histogram)}
+
+
+class _Stopwatch:
+    """Seconds of each stage, by the caller's clock."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._start = self._last = clock()
+        self.seconds: dict[str, float] = {}
+
+    def stage_done(self, stage: str) -> None:
+        now = self._clock()
+        self.seconds[stage] = now - self._last
+        self.seconds["total"] = now - self._start
+        self._last = now
+
+
+def _layer_table(ticket: Ticket) -> list[dict[str, Any]]:
+    return [
+        {**layer.describe(), "width": layer.width, "parameters": layer.mask.cells}
+        for layer in ticket.layers
+    ]
+
+
+def run_pipeline(
+    request: PipelineRequest,
+    *,
+    clock: Callable[[], float],
+    progress: ReportProgress = ignore_progress,
+    cancel: AskCancel = never_cancel,
+) -> dict[str, Any]:
+    """Load, construct, verify and evaluate; write the ticket file; return the report.
+
+    Raises:
+        EngineError: any of its kinds; then no ticket file is written.
+    """
+    device = check_device(request.specification)
+    numba.set_num_threads(min(request.threads or ALL_THREADS, ALL_THREADS))
+    watch = _Stopwatch(clock)
+    progress("load", 0, 1)
+    checkpoint = read_checkpoint(request.checkpoint)
+    dataset = read_dataset(request.dataset) if request.dataset else None
+    network = checkpoint.network
+    specification = resolve_activation(request.specification, checkpoint.suggested_activation)
+    if dataset is not None:
+        normalise(dataset, specification.input, network.inputs)
+    watch.stage_done("load")
+
+    activation = specified_activation(specification)
+    construction = construct(network, activation, specification, progress=progress, cancel=cancel)
+    ticket = assemble_ticket(construction, network, specification)
+    watch.stage_done("construct")
+
+    _step("verify", progress, cancel)
+    layers = rebuild(ticket)
+    verdict = verify(ticket, network, layers)
+    if not verdict.valid:
+        raise EngineError(
+            f"the constructed ticket does not verify ({'; '.join(verdict.reasons)}); this is a "
+            "defect of the engine, please report it with the spec",
+            code="VERIFICATION_FAILED",
+        )
+    certified = certify(ticket, network, layers, specification)
+    watch.stage_done("verify")
+
+    _step("evaluate", progress, cancel)
+    observed, accuracy = _observe(network, layers, specification, dataset)
+    watch.stage_done("evaluate")
+
+    data, digest = write_ticket(ticket)
+    request.ticket.write_bytes(data)
+    counts = construction.counts
+    return {
+        "target": {
+            "parameters": network.parameters,
+            "layers": [network.inputs, *(layer.outputs for layer in network.layers)],
+            "digest": network.digest(),
+        },
+        "ticket": {
+            "digest": digest,
+            "parameters": ticket.parameters,
+            "file_bytes": len(data),
+            "neurons": ticket.neurons,
+            "layers": _layer_table(ticket),
+        },
+        "source": {
+            "widths": list(ticket.widths),
+            "parameters": construction.plan.source_parameters,
+            "seed": ticket.seed,
+        },
+        "error": {
+            "largest_parameter": verdict.largest_parameter_error,
+            "certified": float(certified.max()),
+            "observed": observed,
+        },
+        "subset_size": {"mean": counts.mean_size, "histogram": _histogram(construction)},
+        "problems": {
+            "total": counts.total,
+            "unsolved": counts.unsolved,
+            "spare_used": counts.spare_used,
+        },
+        "accuracy": accuracy,
+        "seconds": watch.seconds,
+        "device": device,
+        "specification": ticket.specification,
+        "engine_version": ENGINE_VERSION,
+    }
+
+
+def _step(stage: str, progress: ReportProgress, cancel: AskCancel) -> None:
+    if cancel():
+        raise Canceled
+    progress(stage, 0, 1)
+
+
+def _most_problems(plan: Plan, network: Network) -> int:
+    """Problems if every planned copy were built; fewer are posed, as unused copies are not."""
+    return sum(
+        network.layers[layer.target_layer - 1].nonzero * layer.block_size
+        for layer in plan.layers
+        if layer.units == network.layers[layer.target_layer - 1].outputs
+    )
+
+
+def plan_construction(checkpoint: Path, specification: Specification) -> dict[str, Any]:
+    """What a construction would lay out, without solving anything.
+
+    Raises:
+        EngineError: the checkpoint or the spec is unusable.
+    """
+    device = check_device(specification)
+    read: ReadCheckpoint = read_checkpoint(checkpoint)
+    resolved = resolve_activation(specification, read.suggested_activation)
+    plan = plan_network(read.network, specified_activation(resolved), resolved)
+    return {
+        "target": {"parameters": read.network.parameters, "digest": read.network.digest()},
+        "source": {"widths": list(plan.widths), "parameters": plan.source_parameters},
+        "problems": {"most": _most_problems(plan, read.network)},
+        "scales": [layer.scale for layer in plan.layers],
+        "device": device,
+        "specification": resolved.model_dump(mode="json"),
+    }
+
+
+def warm_up() -> None:
+    """Compile, or load from numba's disk cache, every kernel that a construction needs."""
+    weight = np.array([[0.3, -0.4], [0.2, 0.9]])
+    layers = [DenseLayer(str(n), weight, np.array([0.1, 0.2])) for n in range(2)]
+    network = build_network(layers)
+    specification = parse_specification({"construction": "L+1", "activation": {"name": "relu"}})
+    activation = specified_activation(specification)
+    ticket = assemble_ticket(construct(network, activation, specification), network, specification)
+    evaluate_ticket(compact(rebuild(ticket)), np.zeros((2, 2), np.float32))

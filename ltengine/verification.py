@@ -1,0 +1,219 @@
+"""The verifier: does this ticket, by its own cells, compute this target within its tolerance?
+
+It sees the ticket, the target and the published definition of the source. It shares no plan and no
+solver with the constructor: effective parameters are summed up from the kept cells in float64.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ltengine.activation import Activation, specified_activation
+from ltengine.checkpoint import read_checkpoint
+from ltengine.effective import (
+    EffectiveRows,
+    Meaning,
+    StructureError,
+    effective_rows,
+    input_meaning,
+    next_meaning,
+)
+from ltengine.errors import TicketFormatError
+from ltengine.network import DenseLayer, Network
+from ltengine.role import Role
+from ltengine.sparse_network import SparseLayer, rebuild
+from ltengine.specification import Specification, parse_specification
+from ltengine.ticket import Ticket, TicketLayer
+from ltengine.ticket_file import read_ticket
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the verifier found.
+
+    Attributes:
+        valid: no reason against the ticket was found.
+        reasons: each begins with a stable code and a colon.
+        largest_parameter_error: max over target parameters, copies and signs of the input; None
+            where the cells could not be read as a representation of the target at all.
+    """
+
+    valid: bool
+    reasons: tuple[str, ...]
+    largest_parameter_error: float | None
+
+    def to_document(self) -> dict[str, Any]:
+        """JSON data."""
+        return {
+            "valid": self.valid,
+            "reasons": list(self.reasons),
+            "largest_parameter_error": self.largest_parameter_error,
+        }
+
+
+def live_neurons(ticket: Ticket) -> tuple[NDArray[np.bool_], ...]:
+    """For each source layer, which neurons something above reads; all of the last layer's."""
+    live = []
+    for layer, above in zip(ticket.layers, ticket.layers[1:], strict=False):
+        used = np.zeros(layer.width, dtype=np.bool_)
+        used[above.mask.used_columns()] = True
+        live.append(used)
+    return (*live, np.ones(ticket.layers[-1].width, dtype=np.bool_))
+
+
+def parameter_errors(
+    effective: EffectiveRows, target: DenseLayer, *, nonnegative: bool
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """(row, unit) weight errors and (row,) bias errors; the worse of both signs of the unit."""
+    wanted = target.weight[effective.neurons]
+    weights = np.abs(effective.plus - wanted)
+    if not nonnegative:
+        weights = np.maximum(weights, np.abs(effective.minus - wanted))
+    bias = 0.0 if target.bias is None else target.bias[effective.neurons]
+    return weights, np.abs(effective.bias - bias)
+
+
+def _shape_reasons(ticket: Ticket, network: Network) -> list[str]:
+    """Does the claim run through the target's layers in order, each once?"""
+    built = [layer for layer in ticket.layers if layer.role is Role.COPIES]
+    expected = [(number, layer.outputs) for number, layer in enumerate(network.layers, start=1)]
+    if [(layer.target_layer, layer.units) for layer in built] != expected:
+        return ["SHAPE: the layers of copies are not the target's layers"]
+    if ticket.inputs != network.inputs:
+        return [f"SHAPE: {ticket.inputs} inputs, the target has {network.inputs}"]
+    last = ticket.layers[-1]
+    if last.role is not Role.COPIES or last.block_size != 1 or last.constants:
+        return ["SHAPE: the last layer must be the target's outputs, each once"]
+    return []
+
+
+def _activation_reasons(ticket: Ticket, activation: Activation) -> list[str]:
+    for number, layer in enumerate(ticket.layers[:-1], start=1):
+        if layer.role is Role.COPIES and layer.activation.name != activation.name:
+            return [f"ACTIVATION: layer {number} is {layer.activation.name}, not {activation.name}"]
+        if layer.role is Role.COPIES and layer.activation.slope != activation.slope:
+            return [f"ACTIVATION: layer {number} has slope {layer.activation.slope}"]
+    if ticket.layers[-1].activation.name != "identity":
+        return ["ACTIVATION: the last layer must be linear"]
+    return []
+
+
+def _mask_reasons(ticket: Ticket, live: tuple[NDArray[np.bool_], ...]) -> list[str]:
+    """Biases exist in the first layer alone, and no neuron that nothing reads keeps a cell."""
+    reasons = []
+    for number, (layer, used) in enumerate(zip(ticket.layers, live, strict=True), start=1):
+        biased = np.flatnonzero(layer.mask.biases)
+        if number > 1 and biased.size:
+            reasons.append(f"BIAS_CELL: layer {number} keeps a bias; only the first layer has any")
+        keeps = (np.diff(layer.mask.offsets) > 0) | layer.mask.biases
+        dead = np.flatnonzero(keeps & ~used)
+        if dead.size:
+            reasons.append(
+                f"DEAD_CELL: neuron {dead[0]} of layer {number} keeps cells, but nothing reads it"
+            )
+    return reasons
+
+
+def _unit_is_nonnegative(
+    layer: TicketLayer, activation: Activation, specification: Specification
+) -> bool:
+    if layer.target_layer == 1:
+        return specification.input.normalised_low >= 0
+    return activation.nonnegative
+
+
+def _parameter_reasons(
+    ticket: Ticket,
+    network: Network,
+    layers: tuple[SparseLayer, ...],
+    live: tuple[NDArray[np.bool_], ...],
+    specification: Specification,
+    activation: Activation,
+) -> tuple[list[str], float]:
+    meaning: Meaning = input_meaning(ticket.inputs)
+    tolerance, largest = specification.tolerance.parameter, 0.0
+    reasons: list[str] = []
+    for number, (layer, cells, used) in enumerate(
+        zip(ticket.layers, layers, live, strict=True), start=1
+    ):
+        if layer.role is Role.COPIES:
+            target = network.layers[layer.target_layer - 1]
+            nonnegative = _unit_is_nonnegative(layer, activation, specification)
+            for rows in effective_rows(layer, cells, meaning, used):
+                weights, biases = parameter_errors(rows, target, nonnegative=nonnegative)
+                worst = max(float(weights.max()), float(biases.max()))
+                largest = max(largest, worst)
+                if worst > tolerance and not reasons:
+                    reasons.append(_describe_worst(number, rows, weights, biases, tolerance))
+        meaning = next_meaning(layer, cells, meaning, used)
+    return reasons, largest
+
+
+def _describe_worst(
+    number: int,
+    rows: EffectiveRows,
+    weights: NDArray[np.float64],
+    biases: NDArray[np.float64],
+    tolerance: float,
+) -> str:
+    if biases.max() >= weights.max():
+        row, what, error = int(np.argmax(biases)), "its bias", float(biases.max())
+    else:
+        row, unit = (int(i) for i in np.unravel_index(int(np.argmax(weights)), weights.shape))
+        what, error = f"its weight from unit {unit}", float(weights.max())
+    return (
+        f"PARAMETER_ERROR: neuron {rows.rows[row]} of layer {number} misses {what} of target "
+        f"neuron {rows.neurons[row]} by {error:.6g}, tolerance {tolerance:g}"
+    )
+
+
+def verify(
+    ticket: Ticket, network: Network, layers: tuple[SparseLayer, ...] | None = None
+) -> Verdict:
+    """Check a ticket against a target.
+
+    Args:
+        ticket: as read from a file.
+        network: the target.
+        layers: the ticket's cells with values, where the caller has rebuilt them already.
+    """
+    specification = parse_specification(ticket.specification)
+    reasons: list[str] = []
+    if ticket.target_digest != network.digest():
+        reasons.append("TARGET_MISMATCH: the ticket was made for another network")
+    if specification.source.seed != ticket.seed:
+        reasons.append("SEED_MISMATCH: the spec names another seed")
+    shape = _shape_reasons(ticket, network)
+    if shape:
+        return Verdict(False, (*reasons, *shape), None)
+    activation = specified_activation(specification)
+    reasons += _activation_reasons(ticket, activation)
+    live = live_neurons(ticket)
+    reasons += _mask_reasons(ticket, live)
+    try:
+        found, largest = _parameter_reasons(
+            ticket, network, layers or rebuild(ticket), live, specification, activation
+        )
+    except StructureError as error:
+        return Verdict(False, (*reasons, f"STRUCTURE: {error}"), None)
+    reasons += found
+    return Verdict(not reasons, tuple(reasons), largest)
+
+
+def verify_files(ticket: Path, checkpoint: Path) -> Verdict:
+    """Check a ticket file against a checkpoint file.
+
+    Raises:
+        CheckpointError: the checkpoint cannot be read; a ticket that cannot be read is a verdict.
+    """
+    network = read_checkpoint(checkpoint).network
+    try:
+        read, _ = read_ticket(ticket)
+    except TicketFormatError as error:
+        return Verdict(False, (f"{error.code}: {error.detail}",), None)
+    return verify(read, network)
