@@ -23,7 +23,12 @@ Result = TypeVar("Result")
 
 
 async def receive_file(
-    request: Request, blobs: BlobStore, limit: int, register: Callable[[IncomingFile], Result]
+    request: Request,
+    blobs: BlobStore,
+    limit: int,
+    register: Callable[[IncomingFile], Result],
+    *,
+    idle_seconds: float = IDLE_SECONDS,
 ) -> Result:
     """Stream the body into the blob store and call `register` with it, all in threads.
 
@@ -32,7 +37,7 @@ async def receive_file(
     refuse_by_headers(request.headers, limit)
     file = await run_in_threadpool(IncomingFile, blobs, limit)
     try:
-        async for batch in _batches(request.stream(), IDLE_SECONDS):
+        async for batch in _batches(request.stream(), idle_seconds):
             await run_in_threadpool(file.write, batch)
         return await run_in_threadpool(register, file)
     except BaseException:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -22,6 +22,11 @@ class PageOf(Wire, Generic[Item]):
     next_cursor: str | None = Field(
         description="pass as `cursor` for the next page; null at the end of the list"
     )
+
+    @classmethod
+    def model_parametrized_name(cls, params: tuple[type[Any], ...]) -> str:
+        """The name in the contract: JobPage rather than PageOf[JobResource]."""
+        return f"{params[0].__name__.removesuffix('Resource')}Page"
 
 
 class Health(Wire):

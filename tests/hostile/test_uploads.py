@@ -1,0 +1,227 @@
+"""Uploads that must be refused, on a real socket: each by name, and none leaves a byte."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+from collections.abc import Iterator
+from itertools import repeat
+
+import pytest
+
+from tests.hostile.raw_http import chunk, connect
+from tests.service.running_api import LIMIT, RunningApi, wait_until
+
+TEN_GIGABYTES = 10 * 10**9
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left_behind(api: RunningApi, request: pytest.FixtureRequest) -> Iterator[None]:
+    """Every test here ends with an empty blob folder and no checkpoint, unless it says so."""
+    yield
+    if "keeps_a_file" not in request.fixturenames:
+        wait_until(lambda: api.blob_files() == [])
+        assert api.client.get("/v1/checkpoints").json()["data"] == []
+
+
+@pytest.fixture
+def keeps_a_file() -> None:
+    """Marks a test whose upload succeeds."""
+
+
+def test_a_body_announced_too_large_is_refused_before_it_is_sent(api: RunningApi) -> None:
+    with connect(api) as connection:
+        connection.send_head(f"Content-Length: {TEN_GIGABYTES}")
+
+        status, problem = connection.receive()
+
+        assert (status, problem["code"]) == (413, "PAYLOAD_TOO_LARGE")
+        assert str(LIMIT) in problem["detail"]
+        assert connection.closed()
+
+
+def test_a_client_that_sends_ten_gigabytes_anyway_is_cut_off(api: RunningApi) -> None:
+    with connect(api) as connection:
+        connection.send_head(f"Content-Length: {TEN_GIGABYTES}")
+
+        sent = connection.send_until_refused(repeat(bytes(1 << 16), TEN_GIGABYTES >> 16))
+
+        assert sent < 64 << 20
+
+
+def test_a_length_beyond_all_numbers_is_refused(api: RunningApi) -> None:
+    for length in (2**63, 2**64, 10**40):
+        with connect(api) as connection:
+            connection.send_head(f"Content-Length: {length}")
+            # The server's own parser refuses some of these, in its own words.
+            assert connection.closed()
+
+
+def test_one_byte_over_the_limit_is_too_much_and_the_limit_itself_is_not(
+    api: RunningApi, keeps_a_file: None
+) -> None:
+    over = api.client.post("/v1/checkpoints", content=bytes(LIMIT + 1))
+    over_in_chunks = api.client.post("/v1/checkpoints", content=iter([bytes(LIMIT), b"1"]))
+    assert (over.status_code, over_in_chunks.status_code) == (413, 413)
+    assert api.blob_files() == []
+
+    assert api.client.post("/v1/checkpoints", content=bytes(LIMIT)).status_code == 202
+    assert api.client.post("/v1/checkpoints", content=iter([bytes(LIMIT)])).status_code == 200
+
+
+def test_endless_chunks_are_cut_off_at_the_limit(api: RunningApi) -> None:
+    with connect(api) as connection:
+        connection.send_head("Transfer-Encoding: chunked")
+
+        connection.send_until_refused(repeat(chunk(bytes(1 << 16)), LIMIT >> 16))
+        wait_until(lambda: any(path.stat().st_size for path in api.blob_files()))
+        connection.send_until_refused(repeat(chunk(bytes(1 << 16)), LIMIT >> 16))
+
+        status, problem = connection.receive()
+        assert (status, problem["code"]) == (413, "PAYLOAD_TOO_LARGE")
+        assert connection.send_until_refused(repeat(chunk(bytes(1 << 16)), 10_000)) < 64 << 20
+
+
+def test_data_sets_have_a_limit_too(api: RunningApi) -> None:
+    answer = api.client.post("/v1/datasets", content=bytes(LIMIT + 1))
+
+    assert answer.json()["code"] == "PAYLOAD_TOO_LARGE"
+
+
+def test_a_length_that_promises_too_much_ends_with_the_connection(api: RunningApi) -> None:
+    with connect(api) as connection:
+        connection.send_head("Content-Length: 2000000")
+        connection.send(bytes(1_500_000))
+        wait_until(lambda: len(api.blob_files()) == 1)
+
+        connection.finish_sending()
+
+        assert connection.closed()
+
+
+def test_a_length_that_promises_too_little_counts(api: RunningApi, keeps_a_file: None) -> None:
+    with connect(api) as connection:
+        connection.send_head("Content-Length: 7")
+        connection.send(b"weights")
+        status, resource = connection.receive()
+
+        connection.send(b"more weights, which are no request")
+
+        assert connection.closed()
+        assert status == 202
+        assert resource["bytes"] == 7
+        assert resource["sha256"] == hashlib.sha256(b"weights").hexdigest()
+
+
+def test_a_length_beside_chunks_is_refused_or_ignored(api: RunningApi) -> None:
+    """Request smuggling: two lengths, two readings. The server may close, but never take both."""
+    with connect(api) as connection:
+        connection.send_head("Content-Length: 5", "Transfer-Encoding: chunked")
+        connection.send(b"0\r\n\r\n")
+        connection.finish_sending()
+        assert connection.closed()
+
+
+def test_a_client_that_goes_away_leaves_nothing(api: RunningApi) -> None:
+    for headers, body in [
+        ("Content-Length: 3000000", bytes(2_000_000)),
+        ("Transfer-Encoding: chunked", chunk(bytes(2_000_000))),
+    ]:
+        with connect(api) as connection:
+            connection.send_head(headers)
+            connection.send(body)
+            wait_until(lambda: len(api.blob_files()) == 1)
+        wait_until(lambda: api.blob_files() == [])
+
+    def gone() -> list[object]:
+        return [entry for entry in api.logs if entry.get("status") == 499]
+
+    wait_until(lambda: len(gone()) == 2)
+    assert not [entry for entry in api.logs if entry["log_level"] == "error"]
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "GZIP", "deflate", "br", "identity, gzip", "x"])
+def test_an_encoded_body_is_refused(api: RunningApi, encoding: str) -> None:
+    answer = api.client.post(
+        "/v1/checkpoints",
+        content=gzip.compress(bytes(1_000_000)),
+        headers={"Content-Encoding": encoding},
+    )
+
+    assert answer.status_code == 415
+    assert answer.json()["code"] == "UNSUPPORTED_ENCODING"
+    assert "uncompressed" in answer.json()["detail"]
+
+
+def test_identity_is_no_encoding(api: RunningApi, keeps_a_file: None) -> None:
+    headers = {"Content-Encoding": "Identity", "Content-Type": "application/x-www-form-urlencoded"}
+
+    answer = api.client.post("/v1/checkpoints", content=b"weights", headers=headers)
+
+    assert answer.status_code == 202
+    assert answer.json()["sha256"] == hashlib.sha256(b"weights").hexdigest()
+
+
+def test_a_form_is_refused_with_a_way_out(api: RunningApi) -> None:
+    answer = api.client.post("/v1/checkpoints", files={"file": b"weights"})
+
+    assert answer.status_code == 415
+    assert "--data-binary" in answer.json()["detail"]
+
+
+def test_an_empty_body_is_refused(api: RunningApi) -> None:
+    announced = api.client.post("/v1/checkpoints", content=b"")
+    chunked = api.client.post("/v1/checkpoints", content=iter([]))
+    with connect(api) as connection:
+        connection.send_head()
+        silent = connection.receive()
+
+    assert (announced.status_code, announced.json()["code"]) == (422, "EMPTY_UPLOAD")
+    assert (chunked.status_code, chunked.json()["code"]) == (422, "EMPTY_UPLOAD")
+    assert (silent[0], silent[1]["code"]) == (422, "EMPTY_UPLOAD")
+
+
+@pytest.mark.parametrize(
+    "name", ["a\r\nSet-Cookie: b", "a\nb", "a\x00b", "\x1b[31m", "\x7f", "\x85"]
+)
+def test_a_name_with_control_characters_is_refused(api: RunningApi, name: str) -> None:
+    answer = api.client.post("/v1/checkpoints", params={"name": name}, content=b"weights")
+
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["parameter"] == "name"
+
+
+@pytest.mark.parametrize("name", ["", "x" * 256])
+def test_a_name_has_a_length(api: RunningApi, name: str) -> None:
+    answer = api.client.post("/v1/checkpoints", params={"name": name}, content=b"weights")
+
+    assert answer.json()["errors"][0]["parameter"] == "name"
+
+
+@pytest.mark.parametrize(
+    "name", ["../../etc/passwd", "/etc/passwd", "C:\\x", "☃ é \u202e", "x" * 255, "'; DROP", "%00"]
+)
+def test_a_name_is_never_a_path(api: RunningApi, keeps_a_file: None, name: str) -> None:
+    answer = api.client.post("/v1/checkpoints", params={"name": name}, content=b"weights")
+
+    assert answer.status_code == 202
+    assert answer.json()["name"] == name
+    digest = hashlib.sha256(b"weights").hexdigest()
+    assert [path.name for path in api.blob_files()] == [digest]
+    shown = api.client.get(answer.headers["Location"])
+    assert shown.json()["name"] == name
+
+
+def test_an_unwritable_store_is_a_problem_and_not_a_crash(api: RunningApi) -> None:
+    staging = api.settings.blobs / "staging"
+    staging.rmdir()
+    staging.touch()
+    try:
+        answer = api.client.post("/v1/checkpoints", content=b"weights")
+
+        assert answer.status_code == 503
+        assert answer.json()["code"] == "STORAGE_UNAVAILABLE"
+        assert str(staging) not in answer.text
+    finally:
+        staging.unlink()
+        staging.mkdir()
