@@ -9,6 +9,7 @@ from celery.signals import worker_shutting_down
 
 from service.queue import TASK_NAMES, broker_configuration
 from service.settings import Settings
+from worker.logs import configure_logs
 from worker.tasks import register_tasks
 from worker.workplace import Workplace, open_workplace
 
@@ -28,7 +29,7 @@ def create_worker(settings: Settings, workplace: Workplace | None = None) -> Cel
         worker_concurrency=settings.job_slots + 2,
         worker_pool="threads",
         worker_enable_remote_control=False,
-        worker_hijack_root_logger=False,
+        worker_redirect_stdouts=False,
         worker_soft_shutdown_timeout=0,
     )
     register_tasks(application, workplace or open_workplace(settings))
@@ -37,6 +38,7 @@ def create_worker(settings: Settings, workplace: Workplace | None = None) -> Cel
 
 def main() -> None:
     """Work until told to stop: by SIGTERM, running jobs go back to the queue, uncounted."""
+    configure_logs()
     settings = Settings()
     workplace = open_workplace(settings)
 
@@ -48,7 +50,7 @@ def main() -> None:
     workplace.runners.warm()
     try:
         create_worker(settings, workplace).worker_main(
-            ["worker", "--queues", ",".join(TASK_NAMES), "--loglevel", "INFO", *_QUIET]
+            ["worker", "--queues", ",".join(TASK_NAMES), "--loglevel", "WARNING", *_QUIET]
         )
     finally:
         workplace.close()

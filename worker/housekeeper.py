@@ -19,6 +19,7 @@ from service.errors import QueueUnavailable, StorageUnavailable
 from service.queue import Queue, open_queue
 from service.settings import Settings
 from service.store import Store, open_store
+from worker.logs import configure_logs
 from worker.workplace import process_name
 
 _log = structlog.get_logger(__name__)
@@ -114,6 +115,7 @@ def _age(folder: Path) -> float:
 
 def main() -> None:
     """Keep house until SIGTERM or SIGINT."""
+    configure_logs()
     settings = Settings()
     stopping = threading.Event()
 

@@ -16,6 +16,7 @@ from service.errors import StorageUnavailable
 from service.settings import Settings
 from service.store import open_store
 from service.store.schema import upgrade
+from worker.logs import configure_logs
 from worker.supervised import SupervisedProcess
 
 _POLL_SECONDS = 0.1
@@ -24,6 +25,7 @@ _GRACE_SECONDS = 10.0
 
 def serve(settings: Settings) -> int:
     """Run the API, one worker and the housekeeper until SIGTERM or SIGINT; the exit status."""
+    configure_logs()
     settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
     with _locked(settings):
         upgrade(settings.database_url)
@@ -87,16 +89,9 @@ def _supervise(settings: Settings) -> int:
 def _modules(settings: Settings) -> list[list[str]]:
     api = "service.api.application:create_app_from_environment"
     where = ["--host", settings.host, "--port", str(settings.port)]
+    manners = ["--timeout-graceful-shutdown", "5", "--no-access-log", "--log-level", "warning"]
     return [
-        [
-            "uvicorn",
-            api,
-            "--factory",
-            *where,
-            "--timeout-graceful-shutdown",
-            "5",
-            "--no-access-log",
-        ],
+        ["uvicorn", api, "--factory", *where, *manners],
         ["worker.celery_app"],
         ["worker.housekeeper"],
     ]

@@ -1,0 +1,61 @@
+"""Both stacks, and networks small enough to construct many times."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+from tests.journeys.customer import Customer
+from tests.journeys.stacks import Embedded, Production, embedded, production
+
+FORMS = {"embedded": embedded, "production": production}
+
+
+@pytest.fixture(scope="session", params=sorted(FORMS))
+def stack(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Embedded | Production]:
+    """A running product, shared by the journeys; one that a test kills recovers by itself."""
+    with FORMS[request.param](tmp_path_factory.mktemp(request.param)) as running:
+        yield running
+
+
+@pytest.fixture
+def customer(stack: Embedded | Production) -> Iterator[Customer]:
+    opened = Customer(stack.url, stack.key)
+    yield opened
+    opened.close()
+
+
+def network(widths: tuple[int, ...], seed: int) -> dict[str, Any]:
+    """A fully-connected network with random weights, as tensors by name."""
+    generator = np.random.default_rng(seed)
+    tensors: dict[str, Any] = {}
+    for index, (inputs, outputs) in enumerate(itertools.pairwise(widths)):
+        weight = generator.normal(size=(outputs, inputs)) / np.sqrt(inputs)
+        bias = 0.1 * generator.normal(size=outputs)
+        tensors[f"fc{index}.weight"] = weight.astype(np.float32)
+        tensors[f"fc{index}.bias"] = bias.astype(np.float32)
+    return tensors
+
+
+def saved(tensors: dict[str, Any], path: Path) -> Path:
+    save_file(tensors, path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def small_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return saved(network((12, 8, 3), seed=1), tmp_path_factory.mktemp("small") / "small")
+
+
+@pytest.fixture(scope="session")
+def large_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of the size of LeNet-300-100: with a small tolerance, seconds of work."""
+    return saved(network((784, 300, 100, 10), seed=2), tmp_path_factory.mktemp("large") / "large")

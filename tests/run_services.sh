@@ -1,0 +1,78 @@
+#!/usr/bin/env bash
+# Runs a command with a real PostgreSQL and a real Redis at hand:
+#   tests/run_services.sh python -m pytest
+# Uses LTFORGE_TEST_POSTGRES_URL and LTFORGE_TEST_REDIS_URL where set, else servers on the standard
+# local ports, else installs and starts Debian's packages where it may, else says what to do.
+set -euo pipefail
+
+PYTHON=${PYTHON:-python3}
+LOCAL_POSTGRES=postgresql://postgres@127.0.0.1:5432/postgres
+LOCAL_REDIS=redis://127.0.0.1:6379/0
+
+postgres_answers() {
+  "$PYTHON" -c 'import psycopg, sys; psycopg.connect(sys.argv[1], connect_timeout=3).close()' \
+    "$1" 2>/dev/null
+}
+
+redis_answers() {
+  "$PYTHON" -c 'import redis, sys; redis.Redis.from_url(sys.argv[1], socket_timeout=3).ping()' \
+    "$1" 2>/dev/null
+}
+
+fail() {
+  echo "tests/run_services.sh: $1" >&2
+  exit 1
+}
+
+install() {
+  [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null || return 1
+  echo "installing $1 for the tests" >&2
+  apt-get update -qq >&2 && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "$1" >&2
+}
+
+wait_for() {
+  for _ in $(seq 50); do
+    if "$@"; then return 0; fi
+    sleep 0.2
+  done
+  return 1
+}
+
+# Lets the database's owner in over the local loopback without a password: a server made here for
+# tests, never one that was there before.
+start_postgres() {
+  command -v pg_ctlcluster >/dev/null || install postgresql || return 1
+  local version
+  version=$(ls /etc/postgresql | sort -n | tail -1)
+  sed -i 's/^\(host.*127\.0\.0\.1\/32\s*\).*/\1trust/' "/etc/postgresql/$version/main/pg_hba.conf"
+  pg_ctlcluster "$version" main restart || pg_ctlcluster "$version" main start
+}
+
+start_redis() {
+  command -v redis-server >/dev/null || install redis-server || return 1
+  redis_answers "$LOCAL_REDIS" || redis-server --daemonize yes --save '' --bind 127.0.0.1 >/dev/null
+}
+
+if [ -z "${LTFORGE_TEST_POSTGRES_URL:-}" ]; then
+  LTFORGE_TEST_POSTGRES_URL=$LOCAL_POSTGRES
+  if ! postgres_answers "$LOCAL_POSTGRES"; then
+    [ ! -e /var/run/postgresql/.s.PGSQL.5432 ] ||
+      fail "the PostgreSQL on port 5432 refuses user postgres; set LTFORGE_TEST_POSTGRES_URL to a
+server where databases may be created"
+    start_postgres ||
+      fail "no PostgreSQL: install Debian's package 'postgresql' or set LTFORGE_TEST_POSTGRES_URL"
+  fi
+fi
+wait_for postgres_answers "$LTFORGE_TEST_POSTGRES_URL" ||
+  fail "PostgreSQL does not answer at $LTFORGE_TEST_POSTGRES_URL"
+
+if [ -z "${LTFORGE_TEST_REDIS_URL:-}" ]; then
+  LTFORGE_TEST_REDIS_URL=$LOCAL_REDIS
+  redis_answers "$LOCAL_REDIS" || start_redis ||
+    fail "no Redis: install Debian's package 'redis-server' or set LTFORGE_TEST_REDIS_URL"
+fi
+wait_for redis_answers "$LTFORGE_TEST_REDIS_URL" ||
+  fail "Redis does not answer at $LTFORGE_TEST_REDIS_URL"
+
+export LTFORGE_TEST_POSTGRES_URL LTFORGE_TEST_REDIS_URL
+exec "$@"
