@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 FRACTION_BITS = 28
-"""Items and targets are below 1 in size, so 2^28 leaves room for sums of eight in 32 bits."""
+"""Items are below 2 and targets at most 4 in size. Sums of four items may wrap around in 32 bits,
+but a wrapped sum is off by 16 and so never seems to meet its target."""
 
 UNSOLVED = -1
 NO_CHOICE = 255
@@ -44,7 +45,7 @@ class ProblemBatch:
         counts: (problem,) int64, how many leading candidates are offered.
         targets: (problem,) int32, |target| <= 4.
         tolerance: in the same units, >= 0.
-        largest_subset: the most elements a solution may use, 1 to 14 (larger sums could wrap).
+        largest_subset: the most elements a solution may use, from 1.
     """
 
     items: NDArray[np.int32]

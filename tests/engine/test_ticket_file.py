@@ -1,0 +1,148 @@
+"""The ticket file: it reads back as it was, and anything altered is refused by name."""
+
+from __future__ import annotations
+
+import json
+import re
+import struct
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from safetensors.numpy import load, save
+
+from ltengine.errors import TicketFormatError
+from ltengine.mask import LayerMask
+from ltengine.sparse_network import rebuild
+from ltengine.ticket_file import METADATA_KEY, read_ticket_bytes, write_ticket
+from tests.engine.networks import CONSTRUCTIONS, construct_ticket, make_spec, random_network
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+@pytest.fixture(scope="module")
+def ticket_bytes() -> bytes:
+    ticket, _ = construct_ticket(random_network([6, 5, 3]), make_spec("L+1"))
+    return write_ticket(ticket)[0]
+
+
+@pytest.mark.parametrize("construction", CONSTRUCTIONS)
+def test_a_ticket_reads_back_as_it_was(construction: str) -> None:
+    ticket, _ = construct_ticket(random_network([6, 5, 3]), make_spec(construction))
+    data, digest = write_ticket(ticket)
+
+    again, read_digest = read_ticket_bytes(data)
+
+    assert read_digest == digest
+    assert write_ticket(again) == (data, digest)
+    for layer, other in zip(ticket.layers, again.layers, strict=True):
+        assert layer.describe() == other.describe()
+        assert (layer.mask.columns == other.mask.columns).all()
+        assert (layer.mask.offsets == other.mask.offsets).all()
+        assert (layer.mask.biases == other.mask.biases).all()
+
+
+@given(data=st.data(), width=st.integers(1, 20), inputs=st.integers(1, 400))
+def test_cells_in_any_order_make_the_same_mask(
+    data: st.DataObject, width: int, inputs: int
+) -> None:
+    cell = st.tuples(st.integers(0, width - 1), st.integers(0, inputs - 1))
+    cells = data.draw(st.lists(cell, unique=True, max_size=40))
+    rows = np.array([r for r, _ in cells], dtype=np.int64)
+    columns = np.array([c for _, c in cells], dtype=np.int64)
+
+    mask = LayerMask.from_cells(width, inputs, rows, columns, rows[:0])
+
+    assert list(zip(mask.rows().tolist(), mask.columns.tolist(), strict=True)) == sorted(cells)
+    assert mask.cells == len(cells)
+
+
+def _rewritten(data: bytes, change: Any) -> bytes:
+    """The same file with changed metadata and tensors, and the old digest."""
+    (length,) = struct.unpack("<Q", data[:8])
+    metadata = json.loads(json.loads(data[8 : 8 + length])["__metadata__"][METADATA_KEY])
+    tensors = load(data)
+    change(metadata, tensors)
+    return save(tensors, metadata={METADATA_KEY: json.dumps(metadata)})
+
+
+@pytest.mark.parametrize("place", [3, 20, 200, -1, -40, -400])
+def test_a_flipped_bit_is_refused(ticket_bytes: bytes, place: int) -> None:
+    altered = bytearray(ticket_bytes)
+    altered[place] ^= 1
+
+    with pytest.raises(TicketFormatError) as caught:
+        read_ticket_bytes(bytes(altered))
+
+    assert caught.value.code in {"DIGEST_MISMATCH", "NOT_A_TICKET", "INVALID_SAFETENSORS"}
+
+
+@pytest.mark.parametrize("length", [0, 4, 100, 3000, -1])
+def test_a_truncated_file_is_refused(ticket_bytes: bytes, length: int) -> None:
+    with pytest.raises(TicketFormatError) as caught:
+        read_ticket_bytes(ticket_bytes[:length])
+
+    assert caught.value.code in {"NOT_A_TICKET", "INVALID_SAFETENSORS"}
+
+
+def test_an_added_cell_is_refused(ticket_bytes: bytes) -> None:
+    def add(_: dict[str, Any], tensors: dict[str, np.ndarray]) -> None:
+        tensors["layer.2.gaps"] = np.append(tensors["layer.2.gaps"], np.uint16(1))
+        tensors["layer.2.counts"][-1] += 1
+
+    with pytest.raises(TicketFormatError) as caught:
+        read_ticket_bytes(_rewritten(ticket_bytes, add))
+
+    assert caught.value.code == "DIGEST_MISMATCH"
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "code"),
+    [
+        ("format", "other", "FORMAT_VERSION"),
+        ("format_version", 2, "FORMAT_VERSION"),
+        ("extra", 1, "METADATA_FIELDS"),
+        ("target_digest", "0" * 64, "DIGEST_MISMATCH"),
+    ],
+)
+def test_changed_metadata_is_refused(
+    ticket_bytes: bytes, field: str, value: Any, code: str
+) -> None:
+    altered = _rewritten(ticket_bytes, lambda metadata, _: metadata.update({field: value}))
+
+    with pytest.raises(TicketFormatError) as caught:
+        read_ticket_bytes(altered)
+
+    assert caught.value.code == code
+
+
+def test_bytes_of_another_kind_are_refused() -> None:
+    for data in (b"", b"hello", b"\xff" * 64, save({"a": np.zeros(3)})):
+        with pytest.raises(TicketFormatError) as caught:
+            read_ticket_bytes(data)
+
+        assert caught.value.code == "NOT_A_TICKET"
+
+
+def test_the_documented_loader_rebuilds_the_ticket_with_numpy_alone(
+    ticket_bytes: bytes, tmp_path: Path
+) -> None:
+    """The code block of docs/ticket-format.md, run as a reader would run it."""
+    (code,) = re.findall(r"```python\n(.*?)```", (DOCS / "ticket-format.md").read_text(), re.DOTALL)
+    path = tmp_path / "ticket.safetensors"
+    path.write_bytes(ticket_bytes)
+    scope: dict[str, Any] = {}
+    exec(code, scope)
+
+    layers = scope["load_ticket"](path)
+
+    expected = rebuild(read_ticket_bytes(ticket_bytes)[0])
+    assert len(layers) == len(expected)
+    for (rows, columns, values, biases), layer in zip(layers, expected, strict=True):
+        assert (rows == layer.rows).all()
+        assert (columns == layer.columns).all()
+        assert (values == layer.values).all()
+        assert (biases == layer.biases).all()
