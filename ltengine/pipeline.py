@@ -22,6 +22,12 @@ from ltengine.evaluation import compact, compare_predictions, evaluate_ticket
 from ltengine.network import DenseLayer, Network, build_network
 from ltengine.plan import Plan, plan_network
 from ltengine.progress import AskCancel, ReportProgress, ignore_progress, never_cancel
+from ltengine.report import (
+    describe_problems,
+    describe_source,
+    describe_target,
+    describe_ticket,
+)
 from ltengine.sparse_network import SparseLayer, rebuild
 from ltengine.specification import Specification, parse_specification, resolve_activation
 from ltengine.ticket import Ticket, TicketLayer
@@ -119,10 +125,6 @@ def _observe(
     return observed, asdict(compare_predictions(target_outputs, ticket_outputs, dataset.labels))
 
 
-def _histogram(construction: Construction) -> dict[str, int]:
-    return {str(size): int(n) for size, n in enumerate(construction.counts.histogram)}
-
-
 class _Stopwatch:
     """Seconds of each stage, by the caller's clock."""
 
@@ -136,13 +138,6 @@ class _Stopwatch:
         self.seconds[stage] = now - self._last
         self.seconds["total"] = now - self._start
         self._last = now
-
-
-def _layer_table(ticket: Ticket) -> list[dict[str, Any]]:
-    return [
-        {**layer.describe(), "width": layer.width, "parameters": layer.mask.cells}
-        for layer in ticket.layers
-    ]
 
 
 def run_pipeline(
@@ -192,36 +187,16 @@ def run_pipeline(
 
     data, digest = write_ticket(ticket)
     request.ticket.write_bytes(data)
-    counts = construction.counts
     return {
-        "target": {
-            "parameters": network.parameters,
-            "layers": [network.inputs, *(layer.outputs for layer in network.layers)],
-            "digest": network.digest(),
-        },
-        "ticket": {
-            "digest": digest,
-            "parameters": ticket.parameters,
-            "file_bytes": len(data),
-            "neurons": ticket.neurons,
-            "layers": _layer_table(ticket),
-        },
-        "source": {
-            "widths": list(ticket.widths),
-            "parameters": construction.plan.source_parameters,
-            "seed": ticket.seed,
-        },
+        "target": describe_target(network),
+        "ticket": describe_ticket(ticket, digest, len(data)),
+        "source": describe_source(ticket, construction.plan),
         "error": {
             "largest_parameter": verdict.largest_parameter_error,
             "certified": float(certified.max()),
             "observed": observed,
         },
-        "subset_size": {"mean": counts.mean_size, "histogram": _histogram(construction)},
-        "problems": {
-            "total": counts.total,
-            "unsolved": counts.unsolved,
-            "spare_used": counts.spare_used,
-        },
+        **describe_problems(construction.counts),
         "accuracy": accuracy,
         "seconds": watch.seconds,
         "device": device,
