@@ -43,10 +43,12 @@ def _specification_problems(specification: Any) -> list[dict[str, str]]:
 
 def _describe(item: Mapping[str, Any]) -> dict[str, str]:
     where, *path = item["loc"]
-    place = {"parameter": str(path[0])}
-    if where == "body":
-        # The loc of unreadable JSON is a character's position, which is no place in a document.
-        place = {"pointer": "" if item["type"] == "json_invalid" else json_pointer(path)}
+    if where != "body":
+        place = {"parameter": str(path[0])}
+    elif item["type"] == "json_invalid":
+        place = {"pointer": ""}  # its loc is a character's position, no place in a document
+    else:
+        place = {"pointer": json_pointer(path)}
     return {**place, "code": str(item["type"]).upper(), "detail": _explain(item)}
 
 

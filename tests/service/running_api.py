@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import socket
 import threading
 import time
@@ -51,9 +52,10 @@ def serve_api(settings: Settings) -> Iterator[RunningApi]:
     application = create_app(settings)
     store: Store = application.state.parts.store
     with store.begin() as tx:
-        tenant_id = tx.keys.ensure_tenant("ours")
+        tenant_id = tx.keys.ensure_tenant(f"ours {secrets.token_hex(8)}")
         key = tx.keys.add(tenant_id, "test")[1]
-        stranger_key = tx.keys.add(tx.keys.ensure_tenant("theirs"), "test")[1]
+        stranger_id = tx.keys.ensure_tenant(f"theirs {secrets.token_hex(8)}")
+        stranger_key = tx.keys.add(stranger_id, "test")[1]
     listening = socket.create_server(("127.0.0.1", 0))
     address = listening.getsockname()
     server = uvicorn.Server(
