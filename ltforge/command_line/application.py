@@ -139,5 +139,5 @@ def _print_json(document: dict[str, Any]) -> None:
 
 def _verdict_text(verdict: dict[str, Any]) -> str:
     if verdict["valid"]:
-        return f"valid: largest parameter error {verdict['largest_parameter_error']:.6f}"
+        return f"valid: largest parameter error {verdict['largest_parameter_error']:.8f}"
     return "\n".join(["not valid:", *(f"  {reason}" for reason in verdict["reasons"])])

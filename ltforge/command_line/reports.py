@@ -38,7 +38,7 @@ ROWS: tuple[tuple[str, Callable[[Report], str]], ...] = (
     ("problems", lambda report: _number(report["problems"]["total"])),
     ("unsolved", lambda report: _number(report["problems"]["unsolved"])),
     ("subset size, mean", lambda report: _number(report["subset_size"]["mean"], ".3f")),
-    ("largest parameter error", lambda r: _number(r["error"]["largest_parameter"], ".6f")),
+    ("largest parameter error", lambda r: _number(r["error"]["largest_parameter"], ".8f")),
     ("certified output error", lambda report: _number(report["error"]["certified"], ".4g")),
     ("observed output error", lambda report: _number(report["error"].get("observed"), ".4g")),
     ("ticket file, bytes", lambda report: _number(report["ticket"]["file_bytes"])),

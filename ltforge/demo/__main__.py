@@ -38,7 +38,8 @@ _TERMINATED = 143
 def main() -> int:
     """Run the demo; the exit status."""
     signal.signal(signal.SIGTERM, _leave)
-    console = Console(highlight=False)
+    # A log file has no width of its own; the reports need this much.
+    console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 110)
     started = time.monotonic()
     try:
         with tempfile.TemporaryDirectory(prefix="ltforge-demo-") as folder:
@@ -48,7 +49,8 @@ def main() -> int:
                 console.print(f"serving   {service.url}")
                 _show(service, material, console)
     except (DemoFailedError, EngineError, LTForgeError, ServiceNotStartedError) as error:
-        console.print(f"the demo failed: {error}", style="red", markup=False)
+        notes = getattr(error, "__notes__", [])
+        console.print("\n".join([f"the demo failed: {error}", *notes]), style="red", markup=False)
         return 1
     except KeyboardInterrupt:
         console.print("interrupted; nothing is left running")

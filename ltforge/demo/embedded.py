@@ -19,6 +19,7 @@ import httpx
 START_SECONDS = 120.0
 STOP_SECONDS = 30.0
 _PAUSE = 0.1
+_LOG_LINES = 30
 _KEY = re.compile(r"\bltf_\w+")
 
 
@@ -38,8 +39,7 @@ class ServiceNotStartedError(Exception):
 def embedded_service(folder: Path) -> Iterator[EmbeddedService]:
     """``ltforge serve`` on a free port with its data in ``folder``, stopped at the end.
 
-    Raises:
-        ServiceNotStartedError: with what the service printed.
+    An error that leaves the block carries the end of the service's log as a note.
     """
     port = _free_port()
     options = ["--host", "127.0.0.1", "--port", str(port), "--data", str(folder / "data")]
@@ -56,6 +56,9 @@ def embedded_service(folder: Path) -> Iterator[EmbeddedService]:
         )
     try:
         yield _wait_until_ready(process, f"http://127.0.0.1:{port}", log)
+    except Exception as error:
+        error.add_note(f"The service's last words:\n{_tail(log)}")
+        raise
     finally:
         _stop(process)
 
@@ -82,9 +85,12 @@ def _wait_until_ready(process: subprocess.Popen[bytes], url: str, log: Path) -> 
                 return EmbeddedService(url, key[0])
             time.sleep(_PAUSE)
     raise ServiceNotStartedError(
-        f"the service was not ready within {START_SECONDS:.0f} s "
-        f"(exit status {process.poll()}); it printed:\n{log.read_text(errors='replace')}"
+        f"the service was not ready within {START_SECONDS:.0f} s (exit status {process.poll()})"
     )
+
+
+def _tail(log: Path) -> str:
+    return "\n".join(log.read_text(errors="replace").splitlines()[-_LOG_LINES:])
 
 
 def _answers(ask: Callable[[], httpx.Response]) -> bool:

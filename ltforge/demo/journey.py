@@ -94,7 +94,7 @@ def download_and_verify(
         raise DemoFailedError(f"{path} is not valid: {'; '.join(verdict.reasons)}")
     console.print(
         f"verified offline  {path}, {path.stat().st_size:,} bytes, "
-        f"largest parameter error {verdict.largest_parameter_error:.6f}"
+        f"largest parameter error {verdict.largest_parameter_error:.8f}"
     )
 
 

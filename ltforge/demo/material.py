@@ -23,7 +23,9 @@ _IMAGES = Path("data/mnist/t10k-images-idx3-ubyte.gz")
 _LABELS = Path("data/mnist/t10k-labels-idx1-ubyte.gz")
 _IDX_IMAGES_HEADER = 16
 _IDX_LABELS_HEADER = 8
-_EPOCHS = 200
+_EPOCHS = 300
+_LEARNING_RATE = 0.2
+_MOMENTUM = 0.9
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +84,18 @@ def _digits_network(folder: Path) -> Material:
 def _train(x: torch.Tensor, y: torch.Tensor) -> torch.nn.Sequential:
     torch.manual_seed(0)
     network = torch.nn.Sequential(torch.nn.Linear(64, 32), torch.nn.ReLU(), torch.nn.Linear(32, 10))
-    optimizer = torch.optim.Adam(network.parameters(), lr=0.01, weight_decay=1e-4)
+    parameters = list(network.parameters())
+    velocities = [torch.zeros_like(parameter) for parameter in parameters]
+    # Written out: torch.optim would load torch's compiler, seconds and a cache folder for nothing.
     for _ in range(_EPOCHS):
-        optimizer.zero_grad()
-        torch.nn.functional.cross_entropy(network(x), y).backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
+        loss = torch.nn.functional.cross_entropy(network(x), y)
+        gradients = torch.autograd.grad(loss, parameters)
+        with torch.no_grad():
+            for parameter, velocity, gradient in zip(
+                parameters, velocities, gradients, strict=True
+            ):
+                velocity.mul_(_MOMENTUM).add_(gradient)
+                parameter.sub_(_LEARNING_RATE * velocity)
     return network
 
 
