@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
 
+import httpx
+
 from service.settings import Settings
 from service.store.schema import downgrade, upgrade
-from tests.service.running_api import RunningApi, serve_api
+from tests.service.running_api import RunningApi, serve_api, wait_until
 
 
 def test_a_migrated_database_makes_the_service_ready(api: RunningApi) -> None:
@@ -74,3 +79,34 @@ def test_the_api_process_loads_no_engine(tmp_path: Path) -> None:
     loaded = {name.partition(".")[0] for name in done.stdout.split()}
     assert "service" in loaded
     assert loaded.isdisjoint({"torch", "numpy", "numba", "onnx", "safetensors", "worker", "celery"})
+
+
+def test_the_served_factory_logs_json_and_stops_on_request(tmp_path: Path) -> None:
+    settings = Settings(data=tmp_path)
+    upgrade(settings.database_url)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+    serve = [sys.executable, "-m", "uvicorn", "--factory", "--port", str(port), "--no-access-log"]
+    process = subprocess.Popen(
+        [*serve, "service.api.application:create_app_from_environment"],
+        env=settings.to_environment(),
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        wait_until(lambda: answers(port), seconds=60)
+    finally:
+        process.terminate()
+        _, written = process.communicate(timeout=60)
+
+    lines = [json.loads(line) for line in written.splitlines() if line.startswith("{")]
+    expected = {"event": "request", "path": "/readyz", "status": 200, "level": "info"}
+    assert lines[-1].items() >= expected.items()
+    assert process.returncode in (0, -signal.SIGTERM)
+
+
+def answers(port: int) -> bool:
+    try:
+        return httpx.get(f"http://127.0.0.1:{port}/readyz", trust_env=False).status_code == 200
+    except httpx.TransportError:
+        return False
