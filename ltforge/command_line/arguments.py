@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +18,16 @@ def existing_file(path: Path, what: str) -> Path:
     return path
 
 
-def writable_place(path: Path) -> Path:
-    """The path, if a file could be written there; said before any work is done."""
+def writable_place(path: Path, *, inputs: Iterable[Path]) -> Path:
+    """The path, if a file could be written there without losing an input; said before any work."""
     if not path.parent.is_dir():
         raise CommandError("FOLDER_NOT_FOUND", f"{path.parent} is not a folder; create it first")
     if path.is_dir():
         raise CommandError("NOT_A_FILE", f"{path} is a folder; name a file to write the ticket to")
+    if path.exists() and any(path.samefile(source) for source in inputs):
+        raise CommandError(
+            "WOULD_OVERWRITE_INPUT", f"{path} is an input; name another file for the ticket"
+        )
     return path
 
 

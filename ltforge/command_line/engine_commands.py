@@ -26,10 +26,10 @@ class Construction:
 def construct(asked: Construction) -> dict[str, Any]:
     """Construct, verify and write a ticket; the report."""
     # Everything that can be refused is, before torch and numba take their seconds to load.
-    existing_file(asked.checkpoint, "checkpoint")
-    writable_place(asked.out)
+    inputs = [existing_file(asked.checkpoint, "checkpoint")]
     if asked.dataset is not None:
-        existing_file(asked.dataset, "dataset")
+        inputs.append(existing_file(asked.dataset, "dataset"))
+    writable_place(asked.out, inputs=inputs)
     document = read_spec(asked.spec)
     with needing("construct"):
         from ltengine.specification import parse_specification  # noqa: PLC0415

@@ -156,7 +156,11 @@ def test_an_error_without_json_leaves_stdout_empty(tmp_path: Path) -> None:
 def test_a_place_that_cannot_be_written_is_said_before_the_work(
     checkpoint: Path, tmp_path: Path
 ) -> None:
-    for out, code in ((tmp_path / "absent" / "t", "FOLDER_NOT_FOUND"), (tmp_path, "NOT_A_FILE")):
+    for out, code in (
+        (tmp_path / "absent" / "t", "FOLDER_NOT_FOUND"),
+        (tmp_path, "NOT_A_FILE"),
+        (tmp_path / "." / checkpoint.name, "WOULD_OVERWRITE_INPUT"),
+    ):
         answer = run_command(
             "construct", str(checkpoint), "--spec", SPEC, "--out", str(out), "--json"
         )
