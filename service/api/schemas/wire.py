@@ -24,7 +24,7 @@ class PageOf(Wire, Generic[Item]):
     )
 
     @classmethod
-    def model_parametrized_name(cls, params: tuple[type[Any], ...]) -> str:
+    def model_parametrized_name(cls, params: tuple[Any, ...]) -> str:
         """The name in the contract: JobPage rather than PageOf[JobResource]."""
         return f"{params[0].__name__.removesuffix('Resource')}Page"
 
