@@ -23,9 +23,11 @@ class ServiceError(Exception):
 
     code = "SERVICE_ERROR"
 
-    def __init__(self, detail: str) -> None:
+    def __init__(self, detail: str, *, code: str | None = None) -> None:
         super().__init__(detail)
         self.detail = detail
+        if code is not None:
+            self.code = code
 
 
 class NotFound(ServiceError):  # noqa: N818 - reads as the outcome it is
@@ -75,8 +77,9 @@ class UploadRejected(ServiceError):  # noqa: N818
     """A job names a checkpoint or data set that did not pass validation."""
 
     def __init__(self, kind: str, identifier: str, reason: str) -> None:
-        super().__init__(f"The {kind} {identifier!r} was rejected: {reason}")
-        self.code = f"{kind.upper()}_REJECTED"
+        super().__init__(
+            f"The {kind} {identifier!r} was rejected: {reason}", code=f"{kind.upper()}_REJECTED"
+        )
 
 
 class StorageUnavailable(ServiceError):  # noqa: N818

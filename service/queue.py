@@ -59,7 +59,13 @@ def open_queue(settings: Settings) -> CeleryQueue:
 def broker_configuration(settings: Settings) -> dict[str, Any]:
     """Celery's keyword configuration of the broker, the same for senders and workers."""
     if settings.broker_url:
-        options: dict[str, Any] = {"socket_timeout": 30, "socket_connect_timeout": 5}
+        # Two quick tries to connect, not kombu's hundred: callers have the outbox to fall back on.
+        options: dict[str, Any] = {
+            "socket_timeout": 30,
+            "socket_connect_timeout": 5,
+            "max_retries": 1,
+            "interval_start": 0.1,
+        }
         return _configuration(settings.broker_url, options)
     folder = settings.data / "broker"
     return _configuration("filesystem://", _folder_options(folder, settings.broker_poll_seconds))
@@ -80,8 +86,9 @@ def _configuration(url: str, options: dict[str, Any]) -> dict[str, Any]:
 def _folder_options(folder: Path, polling: float) -> dict[str, Any]:
     """The filesystem transport's folders: in and out are the same one, as all sides share it."""
     messages, control = folder / "messages", folder / "control"
-    for path in (messages, control):
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for path in (folder, messages, control):
+        path.mkdir(mode=0o700, exist_ok=True)
     return {
         "data_folder_in": str(messages),
         "data_folder_out": str(messages),

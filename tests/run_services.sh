@@ -7,6 +7,8 @@ set -euo pipefail
 
 PYTHON=${PYTHON:-python3}
 LOCAL_POSTGRES=postgresql://postgres@127.0.0.1:5432/postgres
+OWN_PORT=54329
+OWN_POSTGRES=postgresql://postgres@127.0.0.1:$OWN_PORT/postgres
 LOCAL_REDIS=redis://127.0.0.1:6379/0
 
 postgres_answers() {
@@ -38,14 +40,15 @@ wait_for() {
   return 1
 }
 
-# Lets the database's owner in over the local loopback without a password: a server made here for
-# tests, never one that was there before.
+# A cluster of our own, beside any other: only it lets local users in without a password.
 start_postgres() {
-  command -v pg_ctlcluster >/dev/null || install postgresql || return 1
+  command -v pg_createcluster >/dev/null || install postgresql || return 1
+  [ "$(id -u)" = 0 ] || return 1
   local version
-  version=$(ls /etc/postgresql | sort -n | tail -1)
-  sed -i 's/^\(host.*127\.0\.0\.1\/32\s*\).*/\1trust/' "/etc/postgresql/$version/main/pg_hba.conf"
-  pg_ctlcluster "$version" main restart || pg_ctlcluster "$version" main start
+  version=$(ls /usr/lib/postgresql | sort -n | tail -1)
+  [ -d "/etc/postgresql/$version/ltforge_tests" ] ||
+    pg_createcluster "$version" ltforge_tests --port "$OWN_PORT" -- --auth trust >&2
+  pg_ctlcluster "$version" ltforge_tests start
 }
 
 start_redis() {
@@ -56,11 +59,10 @@ start_redis() {
 if [ -z "${LTFORGE_TEST_POSTGRES_URL:-}" ]; then
   LTFORGE_TEST_POSTGRES_URL=$LOCAL_POSTGRES
   if ! postgres_answers "$LOCAL_POSTGRES"; then
-    [ ! -e /var/run/postgresql/.s.PGSQL.5432 ] ||
-      fail "the PostgreSQL on port 5432 refuses user postgres; set LTFORGE_TEST_POSTGRES_URL to a
-server where databases may be created"
-    start_postgres ||
-      fail "no PostgreSQL: install Debian's package 'postgresql' or set LTFORGE_TEST_POSTGRES_URL"
+    LTFORGE_TEST_POSTGRES_URL=$OWN_POSTGRES
+    postgres_answers "$OWN_POSTGRES" || start_postgres ||
+      fail "no PostgreSQL lets user postgres in on port 5432, and none can be started here:
+install Debian's package 'postgresql' or set LTFORGE_TEST_POSTGRES_URL"
   fi
 fi
 wait_for postgres_answers "$LTFORGE_TEST_POSTGRES_URL" ||

@@ -9,6 +9,7 @@ import shutil
 import signal
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +102,7 @@ class Housekeeper:
         with self._store.begin() as tx:
             tx.outbox.forget_sent(_SENT_KEPT_SECONDS)
             leased = tx.jobs.lease_tokens()
+            leased |= tx.checkpoints.lease_tokens() | tx.datasets.lease_tokens()
         for folder in self._settings.scratch.glob("*"):
             if folder.name not in leased and _age(folder) > _LITTER_SECONDS:
                 shutil.rmtree(folder, ignore_errors=True)
@@ -127,12 +129,17 @@ def main() -> None:
     store = open_store(settings.database_url)
     keeper = Housekeeper(settings, store, open_queue(settings), process_name())
     while not stopping.wait(settings.housekeeping_seconds):
-        try:
-            keeper.round(time.monotonic())
-        except (StorageUnavailable, QueueUnavailable) as failure:
-            _log.warning("housekeeping is interrupted", error=failure.detail)
-    keeper.resign()
+        _survive(lambda: keeper.round(time.monotonic()))
+    _survive(keeper.resign)
     store.dispose()
+
+
+def _survive(chore: Callable[[], object]) -> None:
+    """Do a chore; where database or broker is away, say so and let the next round try again."""
+    try:
+        chore()
+    except (StorageUnavailable, QueueUnavailable) as failure:
+        _log.warning("housekeeping is interrupted", error=failure.detail)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from service.errors import StorageUnavailable
+from service.errors import ServiceError
 from service.settings import Settings
 from service.store import open_store
 from service.store.schema import upgrade
@@ -24,10 +24,14 @@ _GRACE_SECONDS = 10.0
 
 
 def serve(settings: Settings) -> int:
-    """Run the API, one worker and the housekeeper until SIGTERM or SIGINT; the exit status."""
+    """Run the API, one worker and the housekeeper until SIGTERM or SIGINT; the exit status.
+
+    Raises ServiceError if the data folder or the address is taken.
+    """
     configure_logs()
     settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
     with _locked(settings):
+        _check_port(settings)
         upgrade(settings.database_url)
         _clear_broker(settings)
         _show_first_key(settings)
@@ -41,10 +45,23 @@ def _locked(settings: Settings) -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as failure:
-            raise StorageUnavailable(
-                f"Another ltforge serve uses {settings.data}. Stop it, or use another --data."
+            raise ServiceError(
+                f"Another ltforge serve uses {settings.data}. Stop it, or use another --data.",
+                code="DATA_FOLDER_IN_USE",
             ) from failure
         yield
+
+
+def _check_port(settings: Settings) -> None:
+    """Find out now, not from an API that cannot start again and again."""
+    try:
+        socket.create_server((settings.host, settings.port)).close()
+    except OSError as failure:
+        raise ServiceError(
+            f"Cannot listen on {settings.host}:{settings.port} ({failure.strerror}). Stop what "
+            "listens there, or use another --port.",
+            code="ADDRESS_UNAVAILABLE",
+        ) from failure
 
 
 def _clear_broker(settings: Settings) -> None:

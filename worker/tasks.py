@@ -16,5 +16,7 @@ def register_tasks(application: Celery, workplace: Workplace) -> None:
     stopping = workplace.stopping.is_set
     jobs = WorkLoop(lambda: work_one_job(workplace), workplace.settings.job_slots, stopping)
     validations = WorkLoop(lambda: validate_one_upload(workplace), 1, stopping)
-    application.task(jobs.wake, name=TASK_NAMES["job"])
-    application.task(validations.wake, name=TASK_NAMES["validate"])
+    # Not shared: a second application in one process would inherit these, and with them this
+    # workplace.
+    application.task(jobs.wake, name=TASK_NAMES["job"], shared=False)
+    application.task(validations.wake, name=TASK_NAMES["validate"], shared=False)

@@ -20,7 +20,7 @@ UploadRow = TypeVar("UploadRow", CheckpointRow, DatasetRow)
 class JobRepository(JobLeases):
     """Submits, shows, cancels, and (inherited) claims and finishes jobs."""
 
-    def add(  # noqa: PLR0917 - one argument per column
+    def add(
         self,
         tenant_id: str,
         checkpoint_id: str,

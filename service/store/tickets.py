@@ -23,7 +23,7 @@ class TicketRepository:
     def __init__(self, scope: Scope) -> None:
         self._scope = scope
 
-    def add(  # noqa: PLR0917 - one argument per column
+    def add(
         self,
         tenant_id: str,
         job_id: str,

@@ -163,6 +163,11 @@ class _UploadRepository(Generic[RowT, RecordT]):
         )
         return self._scope.session.scalar(query.limit(1)) is not None
 
+    def lease_tokens(self) -> set[str]:
+        """The tokens of all validations under way."""
+        held = select(self._row.lease_token).where(self._row.status == CheckpointStatus.VALIDATING)
+        return {token for token in self._scope.session.scalars(held) if token is not None}
+
     def _own(self, tenant_id: str, upload_id: str) -> RowT:
         row = self._scope.session.get(self._row, upload_id)
         if row is None or row.tenant_id != tenant_id:

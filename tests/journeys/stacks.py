@@ -101,21 +101,21 @@ class Embedded:
 
 
 @contextmanager
-def embedded(folder: Path) -> Iterator[Embedded]:
-    """Serve from a fresh data folder."""
+def embedded(folder: Path, key: str | None = None, expected_status: int = 0) -> Iterator[Embedded]:
+    """Serve from a data folder; a fresh one, where no key is given."""
     port = free_port()
     command = attached("ltforge", "serve", "--port", str(port), "--data", str(folder / "data"))
-    with (folder / "log").open("w") as log:
+    with (folder / "log").open("a") as log:
         process = subprocess.Popen(
             command, env=os.environ | SHORT_TIMES, stdout=subprocess.PIPE, stderr=log, text=True
         )
         assert process.stdout is not None
-        key = process.stdout.readline().rpartition(" ")[2].strip()
+        key = key or process.stdout.readline().rpartition(" ")[2].strip()
         url = process.stdout.readline().rpartition(" ")[2].strip()
         assert url == f"http://127.0.0.1:{port}", (folder / "log").read_text()
         wait_until_ready(url)
         yield Embedded(url, key, process.pid)
-        assert stop(process) == 0
+        assert stop(process) == expected_status
         process.stdout.close()
 
 
