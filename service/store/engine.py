@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import ConnectionPoolEntry
+
+from service.errors import StorageUnavailable
 
 # A ticket of some hundred MB is committed in one transaction, so writers wait patiently.
 _SQLITE_PRAGMAS = (
@@ -18,7 +24,13 @@ _SQLITE_PRAGMAS = (
 
 def open_engine(database_url: str) -> Engine:
     """An engine for SQLite or PostgreSQL, ready for `reading` and `writing`."""
-    engine = create_engine(database_url, pool_pre_ping=not database_url.startswith("sqlite"))
+    engine = create_engine(
+        database_url,
+        pool_pre_ping=not database_url.startswith("sqlite"),
+        # The API serves up to 40 requests at a time; one that waits for a connection waits briefly.
+        max_overflow=25,
+        pool_timeout=10,
+    )
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
@@ -33,6 +45,17 @@ def writing(engine: Engine) -> Engine:
 def reading(engine: Engine) -> Engine:
     """The same engine, for transactions that the database keeps from writing."""
     return engine.execution_options(sqlite_begin="BEGIN", postgresql_readonly=True)
+
+
+@contextmanager
+def named_failures() -> Iterator[None]:
+    """Report a database that is away, locked or crowded as what it is to callers."""
+    try:
+        yield
+    except (OperationalError, InterfaceError, PoolTimeout) as failure:
+        # The driver's words alone: SQLAlchemy's would repeat statement and parameters.
+        reason = getattr(failure, "orig", None) or type(failure).__name__
+        raise StorageUnavailable(f"The database does not answer: {reason}") from failure
 
 
 def _prepare_sqlite(connection: Any, _entry: ConnectionPoolEntry) -> None:

@@ -13,7 +13,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
 from service.settings import Settings
-from service.store.engine import open_engine, writing
+from service.store.engine import named_failures, open_engine, reading, writing
 from service.store.store import Store
 
 _Action = Callable[[Config], None]
@@ -33,9 +33,12 @@ def downgrade(database_url: str, revision: str) -> None:
 
 
 def is_current(store: Store) -> bool:
-    """Whether the database has exactly the schema that this code expects."""
+    """Whether the database has exactly the schema that this code expects.
+
+    Raises StorageUnavailable if it does not answer.
+    """
     expected = set(ScriptDirectory.from_config(_configuration()).get_heads())
-    with store.engine.connect() as connection:
+    with named_failures(), reading(store.engine).connect() as connection:
         return set(MigrationContext.configure(connection).get_current_heads()) == expected
 
 

@@ -6,11 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from sqlalchemy import Engine, text
-from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
-from service.errors import StorageUnavailable
-from service.store.engine import open_engine, reading, writing
+from service.store.engine import named_failures, open_engine, reading, writing
 from service.store.events import EventRepository
 from service.store.jobs import JobRepository
 from service.store.keys import KeyRepository
@@ -47,32 +45,23 @@ class Store:
     @contextmanager
     def begin(self) -> Iterator[Transaction]:
         """A transaction that may write: committed at a normal exit, rolled back on an exception."""
-        with _named_failures(), self._writing_sessions.begin() as session:
+        with named_failures(), self._writing_sessions.begin() as session:
             yield Transaction(session)
 
     @contextmanager
     def read(self) -> Iterator[Transaction]:
         """A transaction that cannot write."""
-        with _named_failures(), self._reading_sessions.begin() as session:
+        with named_failures(), self._reading_sessions.begin() as session:
             yield Transaction(session)
 
     def ping(self) -> None:
         """Raise StorageUnavailable unless the database answers."""
-        with _named_failures(), self._reading_sessions.begin() as session:
+        with named_failures(), self._reading_sessions.begin() as session:
             session.execute(text("SELECT 1"))
 
     def dispose(self) -> None:
         """Close all connections."""
         self.engine.dispose()
-
-
-@contextmanager
-def _named_failures() -> Iterator[None]:
-    """Report a database that is away or locked as what it is to callers."""
-    try:
-        yield
-    except (OperationalError, InterfaceError) as failure:
-        raise StorageUnavailable(f"The database does not answer: {failure.orig}") from failure
 
 
 def open_store(database_url: str) -> Store:
