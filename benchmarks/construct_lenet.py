@@ -2,8 +2,8 @@
 
     python -m benchmarks.construct_lenet [--json FILE]
 
-Peers: the author's code took 233 s (L+1) and 36.5 s (2L) on one core of a 2-core machine for the ReLU
-target, and its tickets hold 1,146,208 and 119,740 parameters.
+Peers: the author's code took 233 s (L+1) and 36.5 s (2L) on one core of a 2-core machine for the
+ReLU target, and its tickets hold 1,146,208 and 119,740 parameters.
 """
 
 from __future__ import annotations
