@@ -13,6 +13,7 @@ import structlog
 from service.domain import ClaimedJob, Problem
 from service.store.tickets import CHUNK_BYTES
 from worker.lease import LeaseKeeper, LeaseLost
+from worker.plain_text import plain_problem
 from worker.protocol import Canceled, Failed, Message, ProgressMade, Run, Succeeded
 from worker.runner_process import RunnerDied, RunnerProcess
 from worker.workplace import Workplace
@@ -117,7 +118,7 @@ def _conclude(outcome: Outcome, claimed: ClaimedJob, ticket: Path, workplace: Wo
                 )
                 kept = tx.jobs.succeed(job.id, token, stored.id, report)
             case Failed(code=code, detail=detail):
-                kept = tx.jobs.fail(job.id, token, Problem(code, detail))
+                kept = tx.jobs.fail(job.id, token, plain_problem(code, detail))
             case Canceled():
                 kept = tx.jobs.cancel_running(job.id, token)
             case Died(hint=hint):

@@ -20,7 +20,7 @@ from ltengine.errors import EngineError
 from ltengine.pipeline import PipelineRequest, run_pipeline, warm_up
 from ltengine.specification import parse_specification
 from worker.attachment import die_with
-from worker.protocol import Cancel, Canceled, Failed, Message, Ready, Run, Succeeded, decode
+from worker.protocol import Cancel, Canceled, Failed, Message, Ready, Run, Succeeded, decode, encode
 from worker.reporter import Reporter
 
 
@@ -68,7 +68,10 @@ def run(request: Run, inbox: Inbox, reporter: Reporter) -> Message:
             progress=lambda stage, done, total: reporter.progress(request.job, stage, done, total),
             cancel=lambda: inbox.is_canceled(request.job),
         )
-        return Succeeded(request.job, report, _memory())
+        outcome = Succeeded(request.job, report, _memory())
+        # A report that JSON cannot hold is the engine's failure, not the conversation's.
+        encode(outcome)
+        return outcome
     except EngineCanceled:
         return Canceled(request.job)
     except EngineError as failure:

@@ -13,11 +13,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+import structlog
+
 from service.domain import Problem
 from service.settings import Settings
+from worker.plain_text import plain, plain_document, plain_problem
 
 _LARGEST_VERDICT = 4 << 20
+_LOGGED_BYTES = 2000
 _POLL_SECONDS = 0.2
+
+_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +68,15 @@ def run_sandboxed(
 ) -> Verdict:
     """Run a conversion; `keep` is called while waiting, and what it raises ends the child."""
     # A file, not a pipe: the child's limit on file sizes then bounds what it can say.
-    with (folder / "verdict.json").open("w+b") as answer:
+    with (
+        (folder / "verdict.json").open("w+b") as answer,
+        (folder / "errors.txt").open("w+b") as errors,
+    ):
         child = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
             stdout=answer,
-            stderr=subprocess.DEVNULL,
+            stderr=errors,
             # Nothing inherited, so no credentials; one thread, as each maps address space.
             env={"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "HOME": str(folder)},
             start_new_session=True,
@@ -76,6 +85,10 @@ def run_sandboxed(
             in_time = _wait(child, wall_seconds, keep)
         finally:
             _end(child)
+        if child.returncode != 0:
+            errors.seek(max(0, errors.seek(0, os.SEEK_END) - _LOGGED_BYTES))
+            told = plain(errors.read().decode(errors="replace"))
+            _log.warning("conversion ended badly", status=child.returncode, errors=told)
         if not in_time:
             return _rejected(
                 "CONVERSION_TIMEOUT", f"Reading the file took over {wall_seconds:g} s."
@@ -115,9 +128,9 @@ def _judge(status: int, answer: IO[bytes]) -> Verdict:
     try:
         document = json.loads(answer.read(_LARGEST_VERDICT))
         if document["accepted"]:
-            return Accepted(dict(document["summary"]))
-        return Rejected(Problem(str(document["code"]), str(document["detail"])))
-    except (ValueError, KeyError, TypeError):
+            return Accepted(plain_document(dict(document["summary"])))
+        return Rejected(plain_problem(str(document["code"]), str(document["detail"])))
+    except (ValueError, KeyError, TypeError, RecursionError):
         return _rejected("CONVERSION_CRASHED", "Reading the file gave no verdict.")
 
 
