@@ -52,9 +52,6 @@ class ProblemType:
         return f"/problems/{self.slug}"
 
 
-# An answer to a body that was not read to its end: what follows on the connection is no request.
-_CLOSE = {"Connection": "close"}
-
 PROBLEM_TYPES: dict[type[ServiceError], ProblemType] = {
     ServiceError: ProblemType(
         500, "service-error", "The service failed", "A failure without a name of its own."
@@ -83,7 +80,6 @@ PROBLEM_TYPES: dict[type[ServiceError], ProblemType] = {
         "payload-too-large",
         "The request body is too large",
         "The body exceeds the limit that `detail` names; nothing of it was kept.",
-        _CLOSE,
     ),
     EmptyUpload: ProblemType(
         422,
@@ -116,7 +112,6 @@ PROBLEM_TYPES: dict[type[ServiceError], ProblemType] = {
         "unsupported-encoding",
         "The body must be the bare file",
         "Bodies are taken as they are: no Content-Encoding, no multipart form.",
-        _CLOSE,
     ),
     refusals.InvalidCursor: ProblemType(
         400,
@@ -129,7 +124,6 @@ PROBLEM_TYPES: dict[type[ServiceError], ProblemType] = {
         "upload-stalled",
         "The upload stalled",
         "The client sent nothing for too long; nothing of the upload was kept.",
-        _CLOSE,
     ),
 }
 

@@ -39,10 +39,11 @@ class RequestContext:
             return
         request_id = _request_id(scope)
         scope.setdefault("state", {})["request_id"] = request_id
-        answer = _Answer(send, request_id)
+        body = _Body(scope, receive)
+        answer = _Answer(send, request_id, body)
         began = time.perf_counter()
         try:
-            await self._serve(scope, receive, answer)
+            await self._serve(scope, body.receive, answer)
         finally:
             _log.info("request", **_access_fields(scope, answer, time.perf_counter() - began))
 
@@ -58,11 +59,31 @@ class RequestContext:
             await internal_error_response(answer.request_id)(scope, receive, answer.send)
 
 
-class _Answer:
-    """The response on its way out: adds the request id, and remembers status and size."""
+class _Body:
+    """The request's body on its way in: knows whether some of it is still to come."""
 
-    def __init__(self, send: Send, request_id: str) -> None:
+    def __init__(self, scope: Scope, receive: Receive) -> None:
+        headers = Headers(scope=scope)
+        self._receive = receive
+        self.unread = "Transfer-Encoding" in headers or headers.get("Content-Length", "0") != "0"
+
+    async def receive(self) -> Message:
+        message = await self._receive()
+        if message["type"] == "http.request" and not message.get("more_body", False):
+            self.unread = False
+        return message
+
+
+class _Answer:
+    """The response on its way out: adds the request id, and remembers status and size.
+
+    An answer before the end of the body closes the connection: the server would otherwise read on
+    to find the next request, gigabytes of a refused upload included.
+    """
+
+    def __init__(self, send: Send, request_id: str, body: _Body) -> None:
         self._send = send
+        self._body = body
         self.request_id = request_id
         self.status: int | None = None
         self.bytes_sent = 0
@@ -70,7 +91,10 @@ class _Answer:
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            MutableHeaders(scope=message)[REQUEST_ID_HEADER] = self.request_id
+            headers = MutableHeaders(scope=message)
+            headers[REQUEST_ID_HEADER] = self.request_id
+            if self._body.unread:
+                headers["Connection"] = "close"
         elif message["type"] == "http.response.body":
             self.bytes_sent += len(message.get("body", b""))
         await self._send(message)

@@ -65,7 +65,6 @@ def _response(kinds: list[tuple[ProblemType, dict[str, Any]]]) -> dict[str, Any]
         name: {"schema": {"type": "string"}, "example": value}
         for kind, _ in kinds
         for name, value in kind.headers.items()
-        if name != "Connection"
     }
     names = [kind.slug.title().replace("-", "") for kind, _ in kinds]
     return {

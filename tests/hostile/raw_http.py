@@ -19,11 +19,13 @@ class Connection:
         self._socket = socket.create_connection(api.address, timeout=20)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
-    def send_head(self, *headers: str, path: str = "/v1/checkpoints", method: str = "POST") -> None:
+    def send_head(
+        self, *headers: str, path: str = "/v1/checkpoints", key: str | None = None
+    ) -> None:
         lines = [
-            f"{method} {path} HTTP/1.1",
+            f"POST {path} HTTP/1.1",
             "Host: test",
-            f"Authorization: Bearer {self._key}",
+            f"Authorization: Bearer {key or self._key}",
             *headers,
         ]
         self.send("\r\n".join([*lines, "", ""]).encode("latin-1"))

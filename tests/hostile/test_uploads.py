@@ -9,7 +9,8 @@ from itertools import repeat
 import pytest
 
 from tests.hostile.raw_http import chunk, connect
-from tests.service.running_api import LIMIT, RunningApi, wait_until
+from tests.service.running_api import LIMIT, RunningApi
+from tests.waiting import wait_until
 
 TEN_GIGABYTES = 10 * 10**9
 
@@ -30,6 +31,28 @@ def test_a_body_announced_too_large_is_refused_before_it_is_sent(api: RunningApi
 
         assert (status, problem["code"]) == (413, "PAYLOAD_TOO_LARGE")
         assert str(LIMIT) in problem["detail"]
+        assert connection.closed()
+
+
+@pytest.mark.parametrize(
+    ("path", "key", "expected"),
+    [
+        ("/v1/checkpoints", "ltf_un_known", 401),
+        ("/v1/checkpoints?name=%00", None, 422),
+        ("/v1/nowhere", None, 404),
+        ("/livez", None, 405),
+        ("/v1/jobs", None, 413),
+    ],
+)
+def test_no_route_reads_ten_gigabytes_to_say_no(
+    api: RunningApi, path: str, key: str | None, expected: int
+) -> None:
+    with connect(api) as connection:
+        connection.send_head(f"Content-Length: {TEN_GIGABYTES}", path=path, key=key)
+
+        status, _ = connection.receive()
+
+        assert status == expected
         assert connection.closed()
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import secrets
 import socket
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from structlog.testing import capture_logs
 from service.api.application import create_app
 from service.settings import Settings
 from service.store import Store
+from tests.waiting import wait_until
 
 SPEC: dict[str, Any] = {"construction": "2L", "activation": {"name": "relu"}}
 REPORT: dict[str, Any] = {"problems": {"total": 7, "unsolved": 0}, "device": "cpu"}
@@ -78,14 +78,6 @@ def serve_api(settings: Settings) -> Iterator[RunningApi]:
         server.should_exit = True
         thread.join()
         listening.close()
-
-
-def wait_until(condition: Callable[[], bool], seconds: float = 20) -> None:
-    """Poll until the condition holds; fail loudly when it never does."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "the condition was not met in time"
-        time.sleep(0.01)
 
 
 def upload(client: httpx.Client, content: bytes = b"weights", name: str = "net") -> dict[str, Any]:

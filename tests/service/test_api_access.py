@@ -9,7 +9,8 @@ import httpx
 import pytest
 
 from service.store.tables import ApiKeyRow
-from tests.service.running_api import SPEC, RunningApi, make_ticket, upload, wait_until
+from tests.service.running_api import SPEC, RunningApi, make_ticket, upload
+from tests.waiting import wait_until
 
 OPERATIONS = [
     ("POST", "/v1/checkpoints"),

@@ -13,7 +13,8 @@ import httpx
 
 from service.settings import Settings
 from service.store.schema import downgrade, upgrade
-from tests.service.running_api import RunningApi, serve_api, wait_until
+from tests.service.running_api import RunningApi, serve_api
+from tests.waiting import wait_until
 
 
 def test_a_migrated_database_makes_the_service_ready(api: RunningApi) -> None:

@@ -12,7 +12,8 @@ from service.api.problems import PROBLEM_TYPES, all_problem_types
 from service.api.schemas import ProblemDocument
 from service.errors import ServiceError
 from service.settings import Settings
-from tests.service.running_api import RunningApi, serve_api, wait_until
+from tests.service.running_api import RunningApi, serve_api
+from tests.waiting import wait_until
 
 
 def subclasses(error: type[ServiceError]) -> Iterator[type[ServiceError]]:
