@@ -117,54 +117,37 @@ class UploadColumns:
     lease_expires_at: Mapped[datetime | None]
 
 
-_NOT_REJECTED = text("status <> 'rejected'")
-_VALIDATING = text("status = 'validating'")
+def _upload_constraints(table: str) -> tuple[CheckConstraint, Index, Index]:
+    """Known states; one upload per content and tenant, unless rejected; the queue to validate."""
+    kept, waiting = text("status <> 'rejected'"), text("status = 'validating'")
+    return (
+        _one_of("status", CheckpointStatus),
+        Index(
+            f"uq_{table}_content",
+            "tenant_id",
+            "sha256",
+            unique=True,
+            sqlite_where=kept,
+            postgresql_where=kept,
+        ),
+        Index(
+            f"ix_{table}_validating", "created_at", sqlite_where=waiting, postgresql_where=waiting
+        ),
+    )
 
 
 class CheckpointRow(UploadColumns, Row):
     """Uploaded target networks."""
 
     __tablename__ = "checkpoints"
-    __table_args__ = (
-        _one_of("status", CheckpointStatus),
-        Index(
-            "uq_checkpoints_content",
-            "tenant_id",
-            "sha256",
-            unique=True,
-            sqlite_where=_NOT_REJECTED,
-            postgresql_where=_NOT_REJECTED,
-        ),
-        Index(
-            "ix_checkpoints_validating",
-            "created_at",
-            sqlite_where=_VALIDATING,
-            postgresql_where=_VALIDATING,
-        ),
-    )
+    __table_args__ = _upload_constraints("checkpoints")
 
 
 class DatasetRow(UploadColumns, Row):
     """Uploaded data sets."""
 
     __tablename__ = "datasets"
-    __table_args__ = (
-        _one_of("status", CheckpointStatus),
-        Index(
-            "uq_datasets_content",
-            "tenant_id",
-            "sha256",
-            unique=True,
-            sqlite_where=_NOT_REJECTED,
-            postgresql_where=_NOT_REJECTED,
-        ),
-        Index(
-            "ix_datasets_validating",
-            "created_at",
-            sqlite_where=_VALIDATING,
-            postgresql_where=_VALIDATING,
-        ),
-    )
+    __table_args__ = _upload_constraints("datasets")
 
 
 class JobRow(Row):
