@@ -116,7 +116,7 @@ def finish_job(store: Store, chunks: list[bytes]) -> str:
 
 def make_ticket(api: RunningApi, chunks: list[bytes], name: str = "net") -> str:
     """A ticket of our tenant with the given file, by way of an upload and a job."""
-    checkpoint = upload(api.client, name=name)
+    checkpoint = upload(api.client, secrets.token_bytes(8), name)
     accept_checkpoint(api.store)
     submit(api.client, checkpoint["id"])
     return finish_job(api.store, chunks)

@@ -15,7 +15,12 @@ CONTENT = b"".join(CHUNKS)
 DIGEST = hashlib.sha256(CONTENT).hexdigest()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
+def api(shared_api: RunningApi) -> RunningApi:
+    return shared_api
+
+
+@pytest.fixture(scope="module")
 def ticket_id(api: RunningApi) -> str:
     return make_ticket(api, CHUNKS)
 
