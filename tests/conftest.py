@@ -55,7 +55,7 @@ def empty_postgres_url() -> Iterator[str]:
     yield from temporary_database()
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.slow)])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """A migrated, empty database of either kind."""
     if request.param == "postgres":

@@ -25,6 +25,7 @@ def test_the_embedded_broker_is_a_private_folder_of_the_data_folder(tmp_path: Pa
     assert (tmp_path / "broker").stat().st_mode & 0o077 == 0
 
 
+@pytest.mark.slow
 def test_a_message_reaches_redis_in_the_queue_of_its_kind(tmp_path: Path) -> None:
     url = f"{redis_server().rpartition('/')[0]}/0"
     client = redis.Redis.from_url(url)

@@ -13,6 +13,8 @@ from safetensors.numpy import load_file, save_file
 from service.settings import Settings
 from worker.sandbox import Accepted, Rejected, Verdict, conversion_command, run_sandboxed
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def tensors() -> dict[str, Any]:

@@ -14,6 +14,8 @@ import pytest
 from tests.waiting import wait_until
 from worker.sandbox import Accepted, Rejected, run_sandboxed
 
+pytestmark = pytest.mark.slow
+
 LIMITS = {
     "memory_bytes": 1 << 30,
     "cpu_seconds": 1,
