@@ -68,7 +68,9 @@ def broker_configuration(settings: Settings) -> dict[str, Any]:
         }
         return _configuration(settings.broker_url, options)
     folder = settings.data / "broker"
-    return _configuration("filesystem://", _folder_options(folder, settings.broker_poll_seconds))
+    return _configuration(
+        "filesystem://localhost", _folder_options(folder, settings.broker_poll_seconds)
+    )
 
 
 def _configuration(url: str, options: dict[str, Any]) -> dict[str, Any]:

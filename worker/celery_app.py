@@ -50,7 +50,15 @@ def main() -> None:
     workplace.runners.warm()
     try:
         create_worker(settings, workplace).worker_main(
-            ["worker", "--queues", ",".join(TASK_NAMES), "--loglevel", "WARNING", *_QUIET]
+            [
+                "--quiet",
+                "worker",
+                "--queues",
+                ",".join(TASK_NAMES),
+                "--loglevel",
+                "WARNING",
+                *_QUIET,
+            ]
         )
     finally:
         workplace.close()
