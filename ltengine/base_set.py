@@ -1,4 +1,4 @@
-"""Base sets: the source columns that may serve one unit, and what their neurons emit for it."""
+"""Base sets: the source cells that may serve one unit, and what each adds to a parameter."""
 
 from __future__ import annotations
 
@@ -7,21 +7,25 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ltengine.plan import SPARE_PRODUCTS, SPARE_WEIGHTS, LayerPlan, SignRule
+from ltengine.carrier import SignRule
+from ltengine.plan import LayerPlan
+from ltengine.role import Role
 from ltengine.source import Source
 
 
 @dataclass(frozen=True, slots=True)
 class Constants:
-    """Neurons of one layer that emit a known constant.
+    """Candidates of one layer that emit a known constant: single neurons or looks-linear pairs.
 
     Attributes:
-        rows: (neuron,) int64 ascending.
-        values: (neuron,) float64, what they emit, in (0, 1] or the activation's own sign.
+        rows: (candidate,) int64 ascending; of a pair, the even neuron.
+        values: (candidate,) float64; what it emits, of a pair, the difference of both.
+        paired: whether a candidate is a pair.
     """
 
     rows: NDArray[np.int64]
     values: NDArray[np.float64]
+    paired: bool = False
 
 
 NO_CONSTANTS = Constants(np.zeros(0, np.int64), np.zeros(0))
@@ -32,18 +36,30 @@ class BaseSets:
     """All base sets that one source layer draws from.
 
     Attributes:
-        columns: (base set, candidate) int64, ascending within the real ones.
-        factors: (base set, candidate) float64; candidate c adds weight * factor to the parameter.
+        addresses: (base set, candidate) int64; the column by which a candidate's cell is drawn.
+        columns: (base set, candidate, link) int64; the cells that a chosen candidate keeps, one or
+            (looks-linear) two.
+        factors: (base set, candidate) float64; a candidate adds cell * factor, in problem units.
         available: (base set,) int64, real candidates, spares included.
         per_unit: base sets of each unit: unit j has j * per_unit ... (j + 1) * per_unit - 1.
         bias: the place of the bias's base set, or -1.
+        paired: the layer's columns come in pairs.
     """
 
+    addresses: NDArray[np.int64]
     columns: NDArray[np.int64]
     factors: NDArray[np.float64]
     available: NDArray[np.int64]
     per_unit: int
     bias: int
+    paired: bool
+
+
+def univariate_weights(source: Source, below: LayerPlan) -> NDArray[np.float64]:
+    """(unit, copy) the one weight that each univariate neuron keeps: the unit's own column."""
+    units = np.arange(below.units)
+    rows = units[:, None] * below.block_size + np.arange(below.block_size)
+    return source.weights(below.layer, rows, units[:, None], below.pairing)
 
 
 def _select(usable: NDArray[np.bool_], most: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -52,60 +68,68 @@ def _select(usable: NDArray[np.bool_], most: int) -> tuple[NDArray[np.int64], ND
     return order, np.minimum(usable.sum(axis=1), most)
 
 
-def _with_bias(
-    columns: NDArray[np.int64],
-    factors: NDArray[np.float64],
-    available: NDArray[np.int64],
-    per_unit: int,
-    constants: Constants,
-) -> BaseSets:
-    if constants.rows.size == 0:
-        return BaseSets(columns, factors, available, per_unit, -1)
-    most = columns.shape[1]
-    count = min(most, constants.rows.size)
-    bias_columns, bias_factors = np.zeros((1, most), np.int64), np.zeros((1, most))
-    bias_columns[0, :count] = constants.rows[:count]
-    bias_factors[0, :count] = constants.values[:count]
-    return BaseSets(
-        np.concatenate((columns, bias_columns)),
-        np.concatenate((factors, bias_factors)),
-        np.append(available, count),
-        per_unit,
-        columns.shape[0],
-    )
-
-
-def univariate_weights(source: Source, below: LayerPlan) -> NDArray[np.float64]:
-    """(unit, copy) the one weight that each univariate neuron keeps: the unit's own column."""
-    units = np.arange(below.units)
-    rows = units[:, None] * below.block_size + np.arange(below.block_size)
-    return source.weights(below.layer, rows, units[:, None])
-
-
-def univariate_base_sets(
-    source: Source, size: int, below: LayerPlan, constants: Constants
-) -> BaseSets:
-    """Products w2 * (slope of the neuron * w1), by the layer's sign rule (Theorem 2.5)."""
+def _carriers(
+    source: Source, below: LayerPlan, most: int
+) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.int64], int]:
+    """(rows, factors, available, per unit) of the unit base sets above a univariate layer."""
     weights = univariate_weights(source, below)
     first = (np.arange(below.units) * below.block_size)[:, None]
-    m_plus, m_minus = below.activation.m_plus, below.activation.m_minus
-    most = size + SPARE_PRODUCTS
     if below.sign_rule is SignRule.BOTH:
         order_up, count_up = _select(weights > 0, most)
         order_down, count_down = _select(weights < 0, most)
         order = np.stack((order_up, order_down), 1).reshape(-1, most)
         available = np.stack((count_up, count_down), 1).reshape(-1)
-        factors = np.take_along_axis(np.repeat(weights, 2, 0), order, 1) * (m_plus + m_minus)
-        return _with_bias(np.repeat(first, 2, 0) + order, factors, available, 2, constants)
-    usable = weights > 0 if below.sign_rule is SignRule.POSITIVE else weights != 0
-    order, available = _select(usable, most)
-    factors = np.take_along_axis(weights, order, 1) * m_plus
-    return _with_bias(first + order, factors, available, 1, constants)
+        factors = np.take_along_axis(np.repeat(weights, 2, 0), order, 1)
+        return np.repeat(first, 2, 0) + order, factors, available, 2
+    if below.sign_rule is SignRule.PAIRED:
+        order = np.broadcast_to(2 * np.arange(most), (below.units, most))
+        available = np.full(below.units, most)
+    else:
+        usable = weights > 0 if below.sign_rule is SignRule.POSITIVE else weights != 0
+        order, available = _select(usable, most)
+    return first + order, np.take_along_axis(weights, order, 1), available, 1
 
 
-def copies_base_sets(size: int, below: LayerPlan, constants: Constants) -> BaseSets:
-    """Plain weights: a candidate is a copy of the unit (Theorem 2.7)."""
-    most = size + SPARE_WEIGHTS
-    columns = (np.arange(below.units) * below.block_size)[:, None] + np.arange(most)
-    available = np.full(below.units, most)
-    return _with_bias(columns, np.ones(columns.shape), available, 1, constants)
+def _append_bias(
+    rows: NDArray[np.int64],
+    factors: NDArray[np.float64],
+    available: NDArray[np.int64],
+    constants: Constants,
+    unit_scale: float,
+) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.int64]]:
+    most = rows.shape[1]
+    count = min(most, constants.rows.size)
+    bias_rows, bias_factors = np.zeros((1, most), np.int64), np.zeros((1, most))
+    bias_rows[0, :count] = constants.rows[:count]
+    bias_factors[0, :count] = constants.values[:count] / unit_scale
+    return (
+        np.concatenate((rows, bias_rows)),
+        np.concatenate((factors, bias_factors)),
+        np.append(available, count),
+    )
+
+
+def build_base_sets(
+    source: Source, layer: LayerPlan, below: LayerPlan, constants: Constants
+) -> BaseSets:
+    """The base sets of a layer of copies.
+
+    Above a univariate layer a candidate adds w2 * w1 (Theorem 2.5, in units of the layer's scale
+    and slope), above copies the plain weight (Theorem 2.7).
+    """
+    most = layer.requirement.base_set.candidates
+    if below.role is Role.UNIVARIATE:
+        rows, factors, available, per_unit = _carriers(source, below, most)
+    else:
+        rows = (np.arange(below.units) * below.block_size)[:, None] + np.arange(most)
+        factors, available, per_unit = np.ones(rows.shape), np.full(below.units, most), 1
+    bias = -1
+    if constants.rows.size:
+        bias = rows.shape[0]
+        rows, factors, available = _append_bias(
+            rows, factors, available, constants, below.unit_scale
+        )
+    paired = below.sign_rule is SignRule.PAIRED
+    columns = np.stack((rows, rows + 1), axis=2) if paired else rows[:, :, None]
+    addresses = rows >> 1 if paired else rows
+    return BaseSets(addresses, columns, factors, available, per_unit, bias, paired)

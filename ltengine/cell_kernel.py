@@ -9,8 +9,10 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from ltengine.normal_quantile import normal_value
+from ltengine.problem import ITEM_LIMIT
 from ltengine.randomness import MULTIPLIER_0, MULTIPLIER_1, ROUNDS, WEYL_0, WEYL_1
-from ltengine.source import GRID_BITS
+from ltengine.source import GRID_BITS, Distribution, Source
 
 _M0 = np.uint64(MULTIPLIER_0)
 _M1 = np.uint64(MULTIPLIER_1)
@@ -35,17 +37,19 @@ def _philox(block, row, layer, stream, k0, k1):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(inline="always")
-def _numerator(word):  # type: ignore[no-untyped-def]
-    """2 v + 1 - 2^24: the cell's value in units of 2^-24."""
-    return np.int64(2) * np.int64(word >> np.uint64(8)) + np.int64(1 - _HALF_RANGE)
+def _uniform_value(word):  # type: ignore[no-untyped-def]
+    """(2 v + 1 - 2^24) / 2^24."""
+    numerator = np.int64(2) * np.int64(word >> np.uint64(8)) + np.int64(1 - _HALF_RANGE)
+    return np.float64(numerator) / np.float64(_HALF_RANGE)
 
 
 @numba.njit(parallel=True, cache=True)
-def _draw_items(seed, layer, rows, base_sets, columns, factors, sizes, unit, items):  # type: ignore[no-untyped-def]
+def _draw_items(seed, normal, layer, rows, base_sets, columns, factors, sizes, unit, items):  # type: ignore[no-untyped-def]
     k0 = np.uint64(seed) & _LOW
     k1 = np.uint64(seed) >> _32
     source_layer = np.uint64(layer)
     stream = np.uint64(0)
+    limit = unit * ITEM_LIMIT
     for p in numba.prange(rows.shape[0]):
         base_set = base_sets[p]
         row = np.uint64(rows[p])
@@ -59,12 +63,14 @@ def _draw_items(seed, layer, rows, base_sets, columns, factors, sizes, unit, ite
                 drawn = block
             lane = column & 3
             word = w0 if lane == 0 else (w1 if lane == 1 else (w2 if lane == 2 else w3))
-            value = np.float64(_numerator(word)) * factors[base_set, c] * unit
-            items[p, c] = np.int32(np.rint(value))
+            cell = normal_value(np.int64(word >> np.uint64(8))) if normal else _uniform_value(word)
+            value = np.rint(cell * factors[base_set, c] * unit)
+            # an item of 0 is never chosen: that is how one too large for the grid is withheld
+            items[p, c] = np.int32(value) if abs(value) < limit else np.int32(0)
 
 
 def draw_items(
-    seed: int,
+    source: Source,
     layer: int,
     rows: NDArray[np.int64],
     base_sets: NDArray[np.int64],
@@ -76,20 +82,20 @@ def draw_items(
     """The items of problems p: round(weight(layer, rows[p], column) * factor * 2^fraction_bits).
 
     Args:
-        seed: the source's.
+        source: its seed and distribution.
         layer: source layer, from 1.
         rows: (problem,) source row of each problem.
         base_sets: (problem,) which base set it draws from.
         columns: (base set, candidate) source columns, ascending.
-        factors: (base set, candidate) what a candidate's neuron emits per unit of the target's
-            input; |factor| <= 1.
+        factors: (base set, candidate) what a candidate's neuron emits, in problem units.
         sizes: (base set,) how many candidates are real.
         fraction_bits: of the fixed-point grid.
 
     Returns:
-        (problem, candidate) int32; places past a base set's size hold 0.
+        (problem, candidate) int32; 0 past a base set's size and where |item| would reach 2.
     """
     items = np.zeros((rows.shape[0], columns.shape[1]), dtype=np.int32)
-    unit = 2.0 ** (fraction_bits - GRID_BITS)
-    _draw_items(np.uint64(seed), layer, rows, base_sets, columns, factors, sizes, unit, items)
+    normal = source.distribution is Distribution.NORMAL
+    seed, unit = np.uint64(source.seed), 2.0**fraction_bits
+    _draw_items(seed, normal, layer, rows, base_sets, columns, factors, sizes, unit, items)
     return items

@@ -1,41 +1,49 @@
 """The certificate: an upper bound on the ticket's output error over the whole input domain.
 
-Let e_c bound the error of what neuron c emits, s_j = sup |x_j| over the domain (by interval
-arithmetic on the target), and T the activation's Lipschitz constant. For a copy r of a target
-neuron, with kept cells w_rc and effective parameters W, b,
-
-    e_r <= T ( sum_j |W_rj - theta_j| s_j + |b_r - beta| + sum_c |w_rc| e_c ),
-
-the first two terms because the ticket's own parameters differ, the last because its inputs do
-(triangle inequality; the vector form of Lemma 2.8). A univariate neuron's error is its Lipschitz
-constant times |w| times the error of the one neuron it reads. Inputs and constants have none.
+It covers the ticket as ``evaluation`` runs it, in single precision, against the target in exact
+arithmetic. ``difference`` says what sets their neurons apart and ``enclosure`` bounds it, layer by
+layer. ``lipschitz_product_bound`` is the plain bound, by norms alone, for comparison.
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ltengine.activation import Activation, specified_activation
-from ltengine.effective import effective_rows, input_meaning, next_meaning
+from ltengine.difference import (
+    Difference,
+    build_difference,
+    copies_emission,
+    input_emission,
+    univariate_emission,
+)
+from ltengine.effective import input_meaning, live_neurons, next_meaning
+from ltengine.enclosure import Enclosure, Interval
 from ltengine.network import Network
 from ltengine.role import Role
 from ltengine.sparse_network import SparseLayer
+from ltengine.sparse_rows import from_entries
 from ltengine.specification import InputSpecification, Specification
 from ltengine.ticket import Ticket
-from ltengine.verification import live_neurons, parameter_errors
 
-ROUNDING_SLACK = 1e-9
-"""Relative inflation that covers this bound's own float64 sums (relative error below 1e-10)."""
+DOMAIN_SLACK = 2e-6
+"""Relative: inputs are normalised in single precision, and data sets may be off by 1e-6."""
+
+
+def input_interval(domain: InputSpecification, inputs: int) -> Interval:
+    """Every normalised input that the engine accepts."""
+    low, high = domain.normalised_low, domain.normalised_high
+    slack = DOMAIN_SLACK * max(high - low, abs(low), abs(high))
+    return Interval(np.full(inputs, low - slack), np.full(inputs, high + slack))
 
 
 def target_suprema(
     network: Network, activation: Activation, domain: InputSpecification
 ) -> tuple[NDArray[np.float64], ...]:
-    """For each target layer's inputs, sup |x_j| over the domain, by interval arithmetic.
-
-    Activations are monotone, so an interval's ends map to ends.
-    """
+    """For each target layer's inputs, sup |x_j| over the domain, by interval arithmetic."""
     low = np.full(network.inputs, domain.normalised_low)
     high = np.full(network.inputs, domain.normalised_high)
     suprema = []
@@ -43,11 +51,126 @@ def target_suprema(
         suprema.append(np.maximum(np.abs(low), np.abs(high)))
         up, down = np.maximum(layer.weight, 0), np.minimum(layer.weight, 0)
         bias = 0.0 if layer.bias is None else layer.bias
-        low, high = (
-            activation.value(up @ low + down @ high + bias),
-            activation.value(up @ high + down @ low + bias),
+        low, high = activation.image(
+            np.asarray(up @ low + down @ high + bias), np.asarray(up @ high + down @ low + bias)
         )
     return tuple(suprema)
+
+
+def _differences(
+    ticket: Ticket, network: Network, layers: tuple[SparseLayer, ...], enclosure: Enclosure
+) -> list[Difference]:
+    """Each target layer's difference; every hidden layer is taken into the enclosure."""
+    meaning = input_meaning(ticket.inputs)
+    emission = input_emission(enclosure.below.supremum)
+    found: list[Difference] = []
+    for layer, cells, used in zip(ticket.layers, layers, live_neurons(ticket), strict=True):
+        above = next_meaning(layer, cells, meaning, used)
+        if layer.role is Role.UNIVARIATE:
+            emission = univariate_emission(layer, cells, above, emission)
+        else:
+            target = network.layers[layer.target_layer - 1]
+            nonnegative = bool((enclosure.below.low >= 0).all())
+            found.append(
+                build_difference(
+                    layer, cells, meaning, emission, used, target, nonnegative=nonnegative
+                )
+            )
+            if len(found) < len(network.layers):
+                supremum = enclosure.add_layer(target, found[-1])
+                live = np.flatnonzero(used[: layer.first_constant])
+                emission = copies_emission(layer, cells, above, emission, live, supremum)
+        meaning = above
+    return found
+
+
+def _norm_products(
+    network: Network, activation: Activation, differences: list[Difference], largest_input: float
+) -> tuple[float, float]:
+    """The bounds by norms alone, by largest column sums and by largest row sums."""
+    size_row, size_column = largest_input, largest_input * network.inputs
+    error_row = error_column = 0.0
+    resting = abs(activation.intercept)
+    for number, (target, difference) in enumerate(
+        zip(network.layers, differences, strict=True), start=1
+    ):
+        steepest = activation.lipschitz if number < len(network.layers) else 1.0
+        weight, epsilon = np.abs(target.weight), difference.parameters.largest
+        passed = _largest_carries(network, differences, number)
+        fan_in = int(np.count_nonzero(target.weight, axis=1).max())
+        error_row = steepest * (passed.sum(1).max() * error_row + epsilon * (1 + fan_in * size_row))
+        error_column = steepest * (
+            passed.sum(0).max() * error_column + target.outputs * epsilon * (1 + size_column)
+        )
+        bias = np.zeros(1) if target.bias is None else np.abs(target.bias)
+        size_row = steepest * (weight.sum(1).max() * size_row + bias.max()) + resting
+        size_column = steepest * (weight.sum(0).max() * size_column + bias.sum())
+        size_column += resting * target.outputs
+    return float(error_column), float(error_row)
+
+
+def _largest_carries(
+    network: Network, differences: list[Difference], number: int
+) -> NDArray[np.float64]:
+    """(neuron, unit) the largest sum of |carry| that a copy of the neuron has from the unit."""
+    target, difference = network.layers[number - 1], differences[number - 1]
+    largest = np.zeros(target.weight.shape)
+    if difference.carry is not None:
+        unit = differences[number - 2].neurons[difference.carry.columns]
+        sums = from_entries(
+            difference.carry.rows(),
+            unit,
+            np.abs(difference.carry.values),
+            (difference.bias.size, target.inputs),
+        )
+        np.maximum.at(largest, (difference.neurons[sums.rows()], sums.columns), sums.values)
+    return largest
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """What is proved about a ticket.
+
+    Attributes:
+        errors: (output,) upper bounds of |ticket - target| on the input domain.
+        lipschitz_product: the bound by norms alone as Lemma 2.8 has it, with largest column sums,
+            for this ticket's own parameter errors and links.
+        row_sum_product: the same with largest row sums and the largest errors, usually smaller.
+        largest_parameter_error: over all target parameters and copies.
+        mean_parameter_error: over all copies of the target's nonzero parameters.
+    """
+
+    errors: NDArray[np.float64]
+    lipschitz_product: float
+    row_sum_product: float
+    largest_parameter_error: float
+    mean_parameter_error: float
+
+    @property
+    def largest(self) -> float:
+        """The largest bound of an output."""
+        return float(self.errors.max())
+
+
+def issue_certificate(
+    ticket: Ticket,
+    network: Network,
+    layers: tuple[SparseLayer, ...],
+    specification: Specification,
+) -> Certificate:
+    """Bound the error of a ticket that has passed verification."""
+    inputs = input_interval(specification.input, ticket.inputs)
+    activation = specified_activation(specification)
+    enclosure = Enclosure(inputs, activation)
+    differences = _differences(ticket, network, layers, enclosure)
+    errors = enclosure.output_errors(differences[-1]).supremum
+    count = sum(difference.parameters.count for difference in differences)
+    return Certificate(
+        errors,
+        *_norm_products(network, activation, differences, float(inputs.supremum.max())),
+        max(difference.parameters.largest for difference in differences),
+        sum(difference.parameters.total for difference in differences) / max(count, 1),
+    )
 
 
 def certify(
@@ -60,26 +183,14 @@ def certify(
 
     The ticket must have passed verification.
     """
-    activation = specified_activation(specification)
-    suprema = target_suprema(network, activation, specification.input)
-    live = live_neurons(ticket)
-    meaning = input_meaning(ticket.inputs)
-    errors = np.zeros(ticket.inputs)
-    for layer, cells, used in zip(ticket.layers, layers, live, strict=True):
-        passed_on = np.bincount(
-            cells.rows, np.abs(cells.values) * errors[cells.columns], minlength=layer.width
-        )
-        own = np.zeros(layer.width)
-        if layer.role is Role.COPIES:
-            target = network.layers[layer.target_layer - 1]
-            nonnegative = (
-                specification.input.normalised_low >= 0
-                if layer.target_layer == 1
-                else activation.nonnegative
-            )
-            for rows in effective_rows(layer, cells, meaning, used):
-                weights, biases = parameter_errors(rows, target, nonnegative=nonnegative)
-                own[rows.rows] = weights @ suprema[layer.target_layer - 1] + biases
-        errors = layer.activation.lipschitz * (own + passed_on) * (1 + ROUNDING_SLACK)
-        meaning = next_meaning(layer, cells, meaning, used)
-    return np.asarray(errors)
+    return issue_certificate(ticket, network, layers, specification).errors
+
+
+def lipschitz_product_bound(
+    ticket: Ticket,
+    network: Network,
+    layers: tuple[SparseLayer, ...],
+    specification: Specification,
+) -> float:
+    """The plain bound of each output's error, by products of norms; for comparison."""
+    return issue_certificate(ticket, network, layers, specification).lipschitz_product

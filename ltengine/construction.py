@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ltengine.activation import Activation
-from ltengine.base_set import BaseSets, Constants, copies_base_sets, univariate_base_sets
+from ltengine.base_set import BaseSets, build_base_sets
 from ltengine.cell_kernel import draw_items
 from ltengine.constant_chain import ConstantLayer, build_constants
 from ltengine.errors import Canceled, UnsolvedProblemsError
@@ -31,9 +31,10 @@ from ltengine.problem import (
     fixed_point_tolerance,
 )
 from ltengine.progress import AskCancel, ReportProgress, ignore_progress, never_cancel
+from ltengine.requirements import layer_requirements
 from ltengine.role import Role
 from ltengine.solvers.cascade import CascadeSolver
-from ltengine.source import Source
+from ltengine.source import Distribution, Source
 from ltengine.specification import Specification
 
 PROBLEMS_PER_CHUNK = 1 << 16
@@ -160,33 +161,33 @@ class _LayerSolver:
         source: Source,
         layer: LayerPlan,
         base_sets: BaseSets,
-        specification: Specification,
+        unit_scale: float,
         solver: Solver,
     ) -> None:
-        self._seed = source.seed
+        self._source = source
         self._layer = layer
         self._base_sets = base_sets
-        self._size = specification.base_set.size
-        self._largest = specification.base_set.largest_subset
-        self._tolerance = fixed_point_tolerance(
-            specification.tolerance.parameter / layer.scale, self._largest
-        )
+        self._unit = layer.scale * unit_scale
+        needs = layer.requirement
+        self._size = needs.base_set.size
+        self._largest = needs.base_set.largest_subset
+        self._tolerance = fixed_point_tolerance(needs.tolerance / self._unit, self._largest)
         self._solver = solver
 
     def _attempt(self, problems: _Problems, first: int, last: int) -> SolutionBatch:
         """The optimum over the candidates first ... last - 1 of each problem's base set."""
         available = np.clip(self._base_sets.available - first, 0, last - first)
         items = draw_items(
-            self._seed,
+            self._source,
             self._layer.layer,
             problems.rows,
             problems.base_sets,
-            self._base_sets.columns[:, first:last],
+            self._base_sets.addresses[:, first:last],
             self._base_sets.factors[:, first:last],
             available,
             FRACTION_BITS,
         )
-        targets = fixed_point_targets(problems.targets / self._layer.scale)
+        targets = fixed_point_targets(problems.targets / self._unit)
         batch = ProblemBatch(
             items, available[problems.base_sets], targets, self._tolerance, self._largest
         )
@@ -198,7 +199,7 @@ class _LayerSolver:
         """The optimum over the base set, else over the first offer with spares that has one."""
         solutions = self._attempt(problems, 0, self._size)
         open_problems = solutions.unsolved()
-        for first, last in spare_offers(self._size, self._base_sets.columns.shape[1]):
+        for first, last in spare_offers(self._size, self._base_sets.addresses.shape[1]):
             if open_problems.size == 0:
                 break
             found = self._attempt(problems.take(open_problems), first, last)
@@ -234,7 +235,8 @@ def _chosen_cells(
     used = np.arange(solutions.choices.shape[1]) < sizes[:, None]
     picks = solutions.choices[used].astype(np.int64)
     columns = base_sets.columns[np.repeat(problems.base_sets, sizes), picks]
-    return np.repeat(problems.rows, sizes), columns
+    rows = np.repeat(np.repeat(problems.rows, sizes), columns.shape[1])
+    return rows, columns.reshape(-1)
 
 
 class _Backwards:
@@ -252,15 +254,14 @@ class _Backwards:
     ) -> None:
         self._network = network
         self._plan = plan
-        self._specification = specification
         self._solver = solver
         self._problems_per_chunk = problems_per_chunk
         self._progress = progress
         self._cancel = cancel
-        self._source = Source(specification.source.seed)
-        self._chain = build_constants(
-            self._source, plan, solver, specification.base_set.largest_subset
+        self._source = Source(
+            specification.source.seed, Distribution(specification.source.distribution)
         )
+        self._chain = build_constants(self._source, plan, solver)
         self.counts = ProblemCounts()
         self._expected = sum(
             network.layers[layer.target_layer - 1].nonzero * layer.block_size
@@ -269,21 +270,14 @@ class _Backwards:
         )
         self._done = 0
 
-    def _base_sets(self, layer: LayerPlan) -> BaseSets:
-        below = self._plan.layers[layer.layer - 2]
-        constants: Constants = self._chain[layer.layer - 2].constants
-        if below.role is Role.UNIVARIATE:
-            return univariate_base_sets(self._source, self._plan.base_set_size, below, constants)
-        return copies_base_sets(self._plan.base_set_size, below, constants)
-
     def _copies_cells(
         self, layer: LayerPlan, rows: NDArray[np.int64]
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         target = self._network.layers[layer.target_layer - 1]
-        base_sets = self._base_sets(layer)
-        layer_solver = _LayerSolver(
-            self._source, layer, base_sets, self._specification, self._solver
-        )
+        below = self._plan.layers[layer.layer - 2]
+        constants = self._chain[layer.layer - 2].constants
+        base_sets = build_base_sets(self._source, layer, below, constants)
+        layer_solver = _LayerSolver(self._source, layer, base_sets, below.unit_scale, self._solver)
         kept_rows, kept_columns = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
         for problems in _pose(rows, layer, target, base_sets, self._problems_per_chunk):
             if self._cancel():
@@ -323,6 +317,7 @@ def construct(
     *,
     solver: Solver | None = None,
     problems_per_chunk: int = PROBLEMS_PER_CHUNK,
+    tightening: float = 1.0,
     progress: ReportProgress = ignore_progress,
     cancel: AskCancel = never_cancel,
 ) -> Construction:
@@ -334,16 +329,19 @@ def construct(
         specification: construction, tolerance, base set and source.
         solver: any solver of the protocol; all give the same masks.
         problems_per_chunk: bounds the memory in use; does not change the result.
+        tightening: multiplies an output tolerance, where a looser one could not be certified.
         progress: called after each chunk of problems.
         cancel: asked before each chunk.
 
     Raises:
+        SpecificationError: depth, carriers or tolerance cannot be had for this target.
         UnsolvedProblemsError: a problem has no solution in its base set with all spares.
         Canceled: ``cancel`` said so.
 
     The constructions are those of Theorems 2.5, 2.7 and 2.9.
     """
-    plan = plan_network(network, activation, specification)
+    requirements = layer_requirements(network, activation, specification, tightening=tightening)
+    plan = plan_network(network, activation, specification, requirements)
     walk = _Backwards(
         network,
         plan,
@@ -363,7 +361,7 @@ def construct(
     if counts.unsolved:
         raise UnsolvedProblemsError(
             f"{counts.unsolved} of {counts.total} subset-sum problems have no solution within "
-            f"tolerance {specification.tolerance.parameter} ({'; '.join(counts.failures)}); raise "
+            f"tolerance ({'; '.join(counts.failures)}); raise "
             "base_set.size or base_set.largest_subset, raise the tolerance, or take another seed"
         )
     return Construction(plan, tuple(reversed(masks)), counts)

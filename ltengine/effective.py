@@ -2,8 +2,8 @@
 
 By induction from the inputs, each neuron of a layer gets a meaning for a unit x of the target:
 
-* it emits ``gain_plus`` x where x >= 0 and ``gain_minus`` x where x < 0 (a univariate neuron, or a
-  copy of the unit itself, whose gains are 1), or
+* it emits ``gain_plus`` x + ``value`` where x >= 0 and ``gain_minus`` x + ``value`` where x < 0, up
+  to its deviation (a univariate neuron; a copy of the unit itself has gains 1 and value 0), or
 * it emits the constant ``value``.
 
 A copy's pre-activation is then sum_j W+_j x_j (or W-_j x_j where x_j < 0) + b, and (W+, W-, b) are
@@ -14,13 +14,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ltengine.activation import Activation
+from ltengine.network import DenseLayer
 from ltengine.role import Role
+from ltengine.source import Pairing
 from ltengine.sparse_network import SparseLayer
-from ltengine.ticket import TicketLayer
+from ltengine.ticket import Ticket, TicketLayer
 
 NO_UNIT = -1
 ENTRIES_PER_CHUNK = 1 << 22
@@ -38,8 +42,11 @@ class Meaning:
         unit: (neuron,) int64, the target unit it depends on; NO_UNIT for a constant.
         gain_plus: (neuron,) slope for x >= 0.
         gain_minus: (neuron,) slope for x < 0.
-        value: (neuron,) what a constant emits, else 0.
+        value: (neuron,) what a constant emits; of a carrier its intercept, phi(0).
         units: how many target units the layer carries.
+        drive: (neuron,) |w| of a carrier, which emits phi(w x); else 0.
+        carrier: phi of a univariate layer; None for copies and inputs.
+        paired: neurons 2 q and 2 q + 1 are a looks-linear pair.
     """
 
     unit: NDArray[np.int64]
@@ -47,6 +54,9 @@ class Meaning:
     gain_minus: NDArray[np.float64]
     value: NDArray[np.float64]
     units: int
+    drive: NDArray[np.float64]
+    carrier: Activation | None = None
+    paired: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +81,8 @@ class EffectiveRows:
 def input_meaning(inputs: int) -> Meaning:
     """The inputs are themselves."""
     ones = np.ones(inputs)
-    return Meaning(np.arange(inputs), ones, ones, np.zeros(inputs), inputs)
+    nothing = np.zeros(inputs)
+    return Meaning(np.arange(inputs), ones, ones, nothing, inputs, nothing)
 
 
 def _constant_values(layer: TicketLayer, cells: SparseLayer, below: Meaning) -> NDArray[np.float64]:
@@ -90,16 +101,14 @@ def _constant_values(layer: TicketLayer, cells: SparseLayer, below: Meaning) -> 
 def univariate_meaning(
     layer: TicketLayer, cells: SparseLayer, below: Meaning, live: NDArray[np.bool_]
 ) -> Meaning:
-    """Gains of univariate neurons: phi(w x) = m+ w x or m- w x by the sign of w x.
+    """Gains of univariate neurons: phi(w x) is about m+ w x + d or m- w x + d by the sign of w x.
 
     Raises:
         StructureError: a live neuron has not exactly one cell, reads another unit than its block's
-            or a constant, keeps a bias, or its activation is not piecewise linear.
+            or a constant, or keeps a bias.
     """
     first = layer.first_constant
     activation = layer.activation
-    if not activation.piecewise_linear:
-        raise StructureError(f"univariate neurons with {activation.name} are not piecewise linear")
     counts = np.diff(cells.offsets)[:first]
     if (counts[live[:first]] != 1).any() or cells.biases[:first].any():
         raise StructureError("a univariate neuron keeps another number of cells than one weight")
@@ -110,8 +119,6 @@ def univariate_meaning(
     weights[rows] = cells.values[: cells.offsets[first]]
     up = np.where(weights > 0, activation.m_plus, activation.m_minus) * weights
     down = np.where(weights > 0, activation.m_minus, activation.m_plus) * weights
-    gain_below = np.zeros(first)
-    gain_below[rows] = below.gain_plus[columns]
     if (below.gain_plus[columns] != 1).any() or (below.gain_minus[columns] != 1).any():
         raise StructureError("a univariate neuron reads a neuron that is no plain copy")
     constants = np.full(layer.constants, NO_UNIT)
@@ -120,8 +127,13 @@ def univariate_meaning(
         np.concatenate((np.arange(first) // layer.block_size, constants)),
         np.concatenate((up, nothing)),
         np.concatenate((down, nothing)),
-        np.concatenate((np.zeros(first), _constant_values(layer, cells, below))),
+        np.concatenate(
+            (np.full(first, activation.intercept), _constant_values(layer, cells, below))
+        ),
         layer.units,
+        np.concatenate((np.abs(weights), nothing)),
+        activation,
+        layer.pairing is Pairing.ROWS,
     )
 
 
@@ -132,7 +144,7 @@ def copies_meaning(layer: TicketLayer, cells: SparseLayer, below: Meaning) -> Me
     unit = np.arange(layer.width) // layer.block_size
     unit[first:] = NO_UNIT
     value = np.concatenate((np.zeros(first), _constant_values(layer, cells, below)))
-    return Meaning(unit, ones, ones, value, layer.units)
+    return Meaning(unit, ones, ones, value, layer.units, np.zeros(layer.width))
 
 
 def next_meaning(
@@ -142,6 +154,56 @@ def next_meaning(
     if layer.role is Role.UNIVARIATE:
         return univariate_meaning(layer, cells, below, live)
     return copies_meaning(layer, cells, below)
+
+
+def carrier_deviations(
+    cells: SparseLayer, below: Meaning, suprema: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """(cell,) a bound of |w| times how far the carrier it reads is from its meaning.
+
+    Both cells of a looks-linear pair together have the pair's own deviation, half of it each.
+
+    Args:
+        cells: of a layer of copies.
+        below: the meaning of the layer it reads.
+        suprema: (unit,) sup |x_j| of what the carriers read.
+    """
+    if below.carrier is None or below.carrier.piecewise_linear:
+        return np.zeros(cells.columns.size)
+    unit = np.maximum(below.unit[cells.columns], 0)
+    radius = below.drive[cells.columns] * suprema[unit]
+    deviations = np.asarray(below.carrier.deviation(radius), np.float64)
+    if below.paired:
+        same_row = cells.rows[1:] == cells.rows[:-1]
+        opens = np.flatnonzero(
+            same_row & (cells.columns[1:] == cells.columns[:-1] + 1) & (cells.columns[:-1] % 2 == 0)
+        )
+        both = np.asarray(below.carrier.paired_deviation(radius[opens]), np.float64) / 2
+        deviations[opens] = both
+        deviations[opens + 1] = both
+    return np.abs(cells.values) * deviations
+
+
+def live_neurons(ticket: Ticket) -> tuple[NDArray[np.bool_], ...]:
+    """For each source layer, which neurons something above reads; all of the last layer's."""
+    live = []
+    for layer, above in pairwise(ticket.layers):
+        used = np.zeros(layer.width, dtype=np.bool_)
+        used[above.mask.used_columns()] = True
+        live.append(used)
+    return (*live, np.ones(ticket.layers[-1].width, dtype=np.bool_))
+
+
+def parameter_errors(
+    effective: EffectiveRows, target: DenseLayer, *, nonnegative: bool
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """(row, unit) weight errors and (row,) bias errors; the worse of both signs of the unit."""
+    wanted = target.weight[effective.neurons]
+    weights = np.abs(effective.plus - wanted)
+    if not nonnegative:
+        weights = np.maximum(weights, np.abs(effective.minus - wanted))
+    bias = 0.0 if target.bias is None else target.bias[effective.neurons]
+    return weights, np.abs(effective.bias - bias)
 
 
 def _sum_by_key(
@@ -173,11 +235,7 @@ def effective_rows(
             _sum_by_key(keys, (values * gains[columns])[carried], shape)
             for gains in (below.gain_plus, below.gain_minus)
         )
-        bias = np.bincount(
-            place[~carried],
-            (values * below.value[columns])[~carried],
-            minlength=chunk.size,
-        )
+        bias = np.bincount(place, values * below.value[columns], minlength=chunk.size)
         yield EffectiveRows(
             chunk, chunk // layer.block_size, plus, minus, bias + cells.biases[chunk]
         )

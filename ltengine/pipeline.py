@@ -28,6 +28,8 @@ from ltengine.report import (
     describe_target,
     describe_ticket,
 )
+from ltengine.requirements import layer_requirements
+from ltengine.source import Distribution, Source
 from ltengine.sparse_network import SparseLayer, rebuild
 from ltengine.specification import Specification, parse_specification, resolve_activation
 from ltengine.ticket import Ticket, TicketLayer
@@ -84,6 +86,7 @@ def assemble_ticket(
             plan.constants,
             plan.activation,
             plan.scale,
+            plan.pairing,
             mask,
         )
         for plan, mask in zip(construction.plan.layers, construction.masks, strict=True)
@@ -91,7 +94,7 @@ def assemble_ticket(
     return Ticket(
         network.inputs,
         layers,
-        specification.source.seed,
+        Source(specification.source.seed, Distribution(specification.source.distribution)),
         specification.model_dump(mode="json"),
         network.digest(),
         ENGINE_VERSION,
@@ -229,7 +232,9 @@ def plan_construction(checkpoint: Path, specification: Specification) -> dict[st
     device = check_device(specification)
     read: ReadCheckpoint = read_checkpoint(checkpoint)
     resolved = resolve_activation(specification, read.suggested_activation)
-    plan = plan_network(read.network, specified_activation(resolved), resolved)
+    activation = specified_activation(resolved)
+    requirements = layer_requirements(read.network, activation, resolved)
+    plan = plan_network(read.network, activation, resolved, requirements)
     return {
         "target": {"parameters": read.network.parameters, "digest": read.network.digest()},
         "source": {"widths": list(plan.widths), "parameters": plan.source_parameters},

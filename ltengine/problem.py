@@ -19,6 +19,9 @@ FRACTION_BITS = 28
 """Items are below 2 and targets at most 4 in size. Sums of four items may wrap around in 32 bits,
 but a wrapped sum is off by 16 and so never seems to meet its target."""
 
+ITEM_LIMIT = 2.0
+"""Larger items are not offered (normal cells can be large)."""
+
 UNSOLVED = -1
 NO_CHOICE = 255
 

@@ -39,7 +39,7 @@ def describe_source(ticket: Ticket, plan: Plan) -> dict[str, Any]:
     return {
         "widths": list(ticket.widths),
         "parameters": plan.source_parameters,
-        "seed": ticket.seed,
+        "seed": ticket.source.seed,
     }
 
 

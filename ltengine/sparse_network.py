@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ltengine.activation import Activation
-from ltengine.source import Source
+from ltengine.source import Pairing
 from ltengine.ticket import Ticket
 
 
@@ -19,7 +19,7 @@ class SparseLayer:
     Attributes:
         rows: (cell,) int64.
         columns: (cell,) int64.
-        values: (cell,) float64, scaled by lambda_l.
+        values: (cell,) float64, scaled.
         offsets: (width + 1,) int64, where each row's cells begin.
         biases: (width,) float64, 0 where the bias is pruned.
         activation: after the sum.
@@ -40,18 +40,20 @@ class SparseLayer:
 
 def rebuild(ticket: Ticket) -> tuple[SparseLayer, ...]:
     """Every layer of the ticket with the values that the seed gives its cells."""
-    source = Source(ticket.seed)
+    source = ticket.source
     layers = []
     for number, layer in enumerate(ticket.layers, start=1):
         rows, columns = layer.mask.rows(), layer.mask.columns
         biases = np.zeros(layer.width)
         kept = np.flatnonzero(layer.mask.biases)
-        biases[kept] = source.biases(number, kept) * layer.scale
+        # a bias belongs to its row, so only row pairs negate it
+        bias_pairing = Pairing.ROWS if layer.pairing is Pairing.ROWS else Pairing.NONE
+        biases[kept] = source.biases(number, kept, bias_pairing) * layer.scale
         layers.append(
             SparseLayer(
                 rows,
                 columns,
-                source.weights(number, rows, columns) * layer.scale,
+                source.weights(number, rows, columns, layer.pairing) * layer.scale,
                 layer.mask.offsets,
                 biases,
                 layer.activation,

@@ -9,7 +9,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationError,
+    model_validator,
+)
 from pydantic_core import ErrorDetails
 
 from ltengine.errors import SpecificationError
@@ -19,7 +27,36 @@ LARGEST_BASE_SET = 32
 SMALLEST_TOLERANCE = 1e-6
 """The fixed-point grid of a subset-sum problem is 2^-28; below this it would be felt."""
 
-ActivationName = Literal["relu", "leaky_relu", "tanh", "sigmoid"]
+ActivationName = Literal[
+    "relu",
+    "leaky_relu",
+    "prelu",
+    "tanh",
+    "sigmoid",
+    "identity",
+    "elu",
+    "selu",
+    "gelu",
+    "silu",
+    "mish",
+    "softplus",
+    "softsign",
+    "hardtanh",
+    "hardsigmoid",
+    "hardswish",
+    "arctan",
+    "sin",
+    "relu6",
+    "abs",
+    "shifted_relu",
+]
+SLOPED = ("leaky_relu", "prelu")
+PIECEWISE_LINEAR = ("relu", "leaky_relu", "prelu", "identity")
+"""Exactly m+ x or m- x on all of R: these copy inputs whatever the scale of the first layer."""
+WITH_INTERCEPT = ("sigmoid", "softplus", "hardsigmoid")
+"""phi(0) != 0: only looks-linear pairs cancel it (Theorem 2.6)."""
+WITHOUT_IDENTITY = ("abs", "shifted_relu")
+"""m+ + m- = 0: they fail Assumption 2.3, so they cannot copy an input at all."""
 
 
 class _Part(BaseModel):
@@ -27,14 +64,26 @@ class _Part(BaseModel):
 
 
 class Tolerance(_Part):
-    """Allowed absolute error of each target parameter, in the parameter's own units."""
+    """Allowed error: of each target parameter, or of the network's output (give one of the two)."""
 
-    parameter: float = Field(
-        default=0.01,
+    parameter: float | None = Field(
+        default=None,
         ge=SMALLEST_TOLERANCE,
         le=1.0,
         description="allowed absolute error of every target parameter",
     )
+    output: float | None = Field(
+        default=None,
+        gt=0.0,
+        le=1e6,
+        description="allowed sup over the input domain of the L1 norm of the output's error",
+    )
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Tolerance:
+        if (self.parameter is None) == (self.output is None):
+            raise ValueError('give exactly one of "parameter" and "output"')
+        return self
 
 
 class BaseSet(_Part):
@@ -52,12 +101,24 @@ class SourceSpecification(_Part):
     """What fixes the source network before the target is looked at."""
 
     seed: int = Field(default=0, ge=0, lt=2**64, description="fixes every cell of the source")
-    distribution: Literal["uniform"] = "uniform"
-    initialization: Literal["convenient"] = Field(
-        default="convenient", description="Assumption 2.1: biases in the first layer only"
+    distribution: Literal["uniform", "normal"] = "uniform"
+    initialization: Literal["convenient", "theorem_scaled", "looks_linear", "he", "glorot"] = Field(
+        default="convenient",
+        description="convenient: Assumption 2.1. theorem_scaled: univariate layers scaled by sigma "
+        "(Theorem 2.5). looks_linear: neurons in pairs of opposite weights (Assumption 2.2), "
+        "scaled likewise. he, glorot: as theorem_scaled; the ticket states lambda_l = 1 / sigma_l",
     )
-    depth: None = Field(default=None, description="null: 2L or L+1, as the construction says")
-    first_layer_activation: Literal["same", "identity"] = Field(
+    biases: Literal["first_layer", "all_layers"] = Field(
+        default="first_layer", description="which layers of the source have nonzero biases"
+    )
+    depth: int | None = Field(
+        default=None,
+        ge=2,
+        le=1000,
+        description="layers of the source; null: 2L or L+1, as the construction says. An L+1 "
+        "construction takes any depth from L+1",
+    )
+    first_layer_activation: Literal["same", ActivationName] = Field(
         default="same", description="activation of the layers of univariate neurons"
     )
 
@@ -67,14 +128,17 @@ class ActivationSpecification(_Part):
 
     name: ActivationName
     slope: float | None = Field(
-        default=None, ge=0.0, lt=1.0, description="leaky_relu's negative slope (0.01 if not given)"
+        default=None,
+        ge=0.0,
+        lt=1.0,
+        description="negative slope of leaky_relu (0.01 if not given) or prelu (0.25)",
     )
 
     @model_validator(mode="after")
     def _slope_belongs_to_leaky_relu(self) -> ActivationSpecification:
-        if self.slope is not None and self.name != "leaky_relu":
+        if self.slope is not None and self.name not in SLOPED:
             raise ValueError(
-                f"only leaky_relu has a slope, {self.name} has none; leave the field out"
+                f"only leaky_relu and prelu have a slope, {self.name} has none; leave it out"
             )
         return self
 
@@ -104,16 +168,26 @@ class InputSpecification(_Part):
         return (self.high - self.mean) / self.std
 
 
+def _kind_of_base_set(value: object) -> str:
+    return "word" if isinstance(value, str) else "numbers"
+
+
 class Specification(_Part):
-    """What to construct: see DESIGN for the meaning of each field."""
+    """What to construct, to which tolerance, and from which source network."""
 
     construction: Literal["2L", "L+1"] = Field(
         description="2L: two source layers for each target layer; L+1: one source layer more"
     )
     objective: Literal["smallest_subsets"] = "smallest_subsets"
-    tolerance: Tolerance = Tolerance()
+    tolerance: Tolerance = Tolerance(parameter=0.01)
     failure_probability: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.01
-    base_set: BaseSet = BaseSet()
+    base_set: Annotated[
+        Annotated[BaseSet, Tag("numbers")] | Annotated[Literal["auto"], Tag("word")],
+        Discriminator(_kind_of_base_set),
+    ] = Field(
+        default=BaseSet(),
+        description="auto: from tolerance and failure_probability, by measured statistics",
+    )
     source: SourceSpecification = SourceSpecification()
     activation: ActivationSpecification | None = Field(
         default=None, description="needed unless the checkpoint names its activation"
@@ -122,19 +196,54 @@ class Specification(_Part):
     replicates: Literal[1] = 1
     device: Literal["auto", "cpu", "cuda"] = "auto"
 
+    @property
+    def carrier(self) -> str | None:
+        """The activation of the univariate layers; None while the target's is not known."""
+        if self.source.first_layer_activation != "same":
+            return self.source.first_layer_activation
+        return self.activation.name if self.activation else None
+
     @model_validator(mode="after")
-    def _first_layer_can_represent_the_identity(self) -> Specification:
-        name = self.activation.name if self.activation else None
-        if name in ("tanh", "sigmoid") and self.source.first_layer_activation == "same":
+    def _carrier_can_copy_inputs(self) -> Specification:
+        name, initialization = self.carrier, self.source.initialization
+        other = 'or set source.first_layer_activation to "identity"'
+        if name in WITHOUT_IDENTITY:
             raise ValueError(
-                f"{name} is not piecewise linear, so it cannot copy the inputs exactly; "
-                'set source.first_layer_activation to "identity"'
+                f"{name} fails Assumption 2.3 (m+ + m- = 0), so the first layer cannot copy its "
+                "inputs with it; set source.first_layer_activation to another activation, for "
+                'example "identity" or "relu"; later layers may keep it'
+            )
+        if name in WITH_INTERCEPT and initialization != "looks_linear":
+            raise ValueError(
+                f"{name}(0) is not 0, and only pairs of opposite weights cancel it (Theorem 2.6); "
+                f'set source.initialization to "looks_linear", {other}'
+            )
+        if (
+            name is not None
+            and name not in (*PIECEWISE_LINEAR, *WITH_INTERCEPT)
+            and initialization == "convenient"
+        ):
+            raise ValueError(
+                f"{name} copies inputs only near 0; set source.initialization to "
+                f'"theorem_scaled" or "looks_linear", {other}'
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _depth_fits_the_construction(self) -> Specification:
+        if self.source.depth is not None and self.construction == "2L":
+            raise ValueError(
+                "a 2L construction has exactly twice the target's depth; leave source.depth out, "
+                'or set construction to "L+1"'
             )
         return self
 
 
 def _describe(error: ErrorDetails) -> dict[str, str]:
-    pointer = "".join(f"/{part}" for part in error["loc"])
+    # the tag of the base set's form is no part of the document
+    loc = [part for part in error["loc"] if part not in ("numbers", "word")]
+    escaped = (str(part).replace("~", "~0").replace("/", "~1") for part in loc)
+    pointer = "".join(f"/{part}" for part in escaped)
     detail = error["msg"].removeprefix("Value error, ")
     if error["type"] == "extra_forbidden":
         detail = "unknown field; remove it or check its spelling"

@@ -10,6 +10,7 @@ from ltengine.activation import Activation, named_activation
 from ltengine.errors import TicketFormatError
 from ltengine.mask import LayerMask
 from ltengine.role import Role
+from ltengine.source import Pairing, Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,8 @@ class TicketLayer:
         block_size: neurons for each unit.
         constants: neurons after the last block that emit constants.
         activation: of this layer.
-        scale: lambda_l, a power of two.
+        scale: of the layer's cells, a power of two.
+        pairing: which of its cells are negatives of their neighbours.
         mask: the kept cells.
     """
 
@@ -36,6 +38,7 @@ class TicketLayer:
     constants: int
     activation: Activation
     scale: float
+    pairing: Pairing
     mask: LayerMask
 
     @property
@@ -58,6 +61,7 @@ class TicketLayer:
             "constants": self.constants,
             "activation": {"name": self.activation.name, "slope": self.activation.slope},
             "scale": self.scale,
+            "pairing": self.pairing.value,
         }
 
 
@@ -68,7 +72,7 @@ class Ticket:
     Attributes:
         inputs: n_0.
         layers: of the source, from the first.
-        seed: fixes every cell's value.
+        source: fixes every cell's value.
         specification: the spec it was made by, canonical JSON data.
         target_digest: of the network it represents.
         engine_version: that made it.
@@ -76,7 +80,7 @@ class Ticket:
 
     inputs: int
     layers: tuple[TicketLayer, ...]
-    seed: int
+    source: Source
     specification: dict[str, Any]
     target_digest: str
     engine_version: str
@@ -118,5 +122,6 @@ def read_layer_claim(document: dict[str, Any], mask: LayerMask) -> TicketLayer:
         **counts,
         activation=named_activation(activation["name"], activation["slope"]),
         scale=scale,
+        pairing=Pairing(document["pairing"]),
         mask=mask,
     )

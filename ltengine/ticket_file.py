@@ -21,12 +21,13 @@ from safetensors.numpy import save as save_safetensors
 
 from ltengine.errors import EngineError, TicketFormatError
 from ltengine.mask import LayerMask
+from ltengine.source import Distribution, Source
 from ltengine.ticket import Ticket, read_layer_claim
 
 FORMAT = "ltforge-ticket"
 FORMAT_VERSION = 1
 METADATA_KEY = "ltforge_ticket"
-SOURCE_DEFINITION = "philox4x32-10/uniform24/1"
+SOURCE_DEFINITION = "philox4x32-10/1"
 FIELDS = {
     "format",
     "format_version",
@@ -88,7 +89,11 @@ def _metadata(ticket: Ticket) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
-        "source": {"definition": SOURCE_DEFINITION, "seed": ticket.seed},
+        "source": {
+            "definition": SOURCE_DEFINITION,
+            "seed": ticket.source.seed,
+            "distribution": ticket.source.distribution.value,
+        },
         "inputs": ticket.inputs,
         "layers": [layer.describe() for layer in ticket.layers],
         "specification": ticket.specification,
@@ -209,7 +214,9 @@ def _assemble(metadata: dict[str, Any], tensors: Tensors) -> Ticket:
     return Ticket(
         inputs=int(metadata["inputs"]),
         layers=tuple(layers),
-        seed=int(metadata["source"]["seed"]),
+        source=Source(
+            int(metadata["source"]["seed"]), Distribution(metadata["source"]["distribution"])
+        ),
         specification=metadata["specification"],
         target_digest=str(metadata["target_digest"]),
         engine_version=str(metadata["engine_version"]),

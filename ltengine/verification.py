@@ -6,6 +6,7 @@ solver with the constructor: effective parameters are summed up from the kept ce
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ltengine.activation import Activation, specified_activation
+from ltengine.certificate import certify
 from ltengine.checkpoint import read_checkpoint
 from ltengine.effective import (
     EffectiveRows,
@@ -21,10 +23,12 @@ from ltengine.effective import (
     StructureError,
     effective_rows,
     input_meaning,
+    live_neurons,
     next_meaning,
+    parameter_errors,
 )
 from ltengine.errors import TicketFormatError
-from ltengine.network import DenseLayer, Network
+from ltengine.network import Network
 from ltengine.role import Role
 from ltengine.sparse_network import SparseLayer, rebuild
 from ltengine.specification import Specification, parse_specification
@@ -56,28 +60,6 @@ class Verdict:
         }
 
 
-def live_neurons(ticket: Ticket) -> tuple[NDArray[np.bool_], ...]:
-    """For each source layer, which neurons something above reads; all of the last layer's."""
-    live = []
-    for layer, above in zip(ticket.layers, ticket.layers[1:], strict=False):
-        used = np.zeros(layer.width, dtype=np.bool_)
-        used[above.mask.used_columns()] = True
-        live.append(used)
-    return (*live, np.ones(ticket.layers[-1].width, dtype=np.bool_))
-
-
-def parameter_errors(
-    effective: EffectiveRows, target: DenseLayer, *, nonnegative: bool
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """(row, unit) weight errors and (row,) bias errors; the worse of both signs of the unit."""
-    wanted = target.weight[effective.neurons]
-    weights = np.abs(effective.plus - wanted)
-    if not nonnegative:
-        weights = np.maximum(weights, np.abs(effective.minus - wanted))
-    bias = 0.0 if target.bias is None else target.bias[effective.neurons]
-    return weights, np.abs(effective.bias - bias)
-
-
 def _shape_reasons(ticket: Ticket, network: Network) -> list[str]:
     """Does the claim run through the target's layers in order, each once?"""
     built = [layer for layer in ticket.layers if layer.role is Role.COPIES]
@@ -92,23 +74,28 @@ def _shape_reasons(ticket: Ticket, network: Network) -> list[str]:
     return []
 
 
-def _activation_reasons(ticket: Ticket, activation: Activation) -> list[str]:
+def _activation_reasons(ticket: Ticket, activation: Activation, carrier: str | None) -> list[str]:
     for number, layer in enumerate(ticket.layers[:-1], start=1):
         if layer.role is Role.COPIES and layer.activation.name != activation.name:
             return [f"ACTIVATION: layer {number} is {layer.activation.name}, not {activation.name}"]
         if layer.role is Role.COPIES and layer.activation.slope != activation.slope:
             return [f"ACTIVATION: layer {number} has slope {layer.activation.slope}"]
+        if layer.role is Role.UNIVARIATE and layer.activation.name != carrier:
+            return [f"ACTIVATION: layer {number} is {layer.activation.name}, not {carrier}"]
     if ticket.layers[-1].activation.name != "identity":
         return ["ACTIVATION: the last layer must be linear"]
     return []
 
 
-def _mask_reasons(ticket: Ticket, live: tuple[NDArray[np.bool_], ...]) -> list[str]:
-    """Biases exist in the first layer alone, and no neuron that nothing reads keeps a cell."""
+def _mask_reasons(
+    ticket: Ticket, live: tuple[NDArray[np.bool_], ...], specification: Specification
+) -> list[str]:
+    """Biases exist where the spec says, and no neuron that nothing reads keeps a cell."""
+    everywhere = specification.source.biases == "all_layers"
     reasons = []
     for number, (layer, used) in enumerate(zip(ticket.layers, live, strict=True), start=1):
         biased = np.flatnonzero(layer.mask.biases)
-        if number > 1 and biased.size:
+        if number > 1 and biased.size and not everywhere:
             reasons.append(f"BIAS_CELL: layer {number} keeps a bias; only the first layer has any")
         keeps = (np.diff(layer.mask.offsets) > 0) | layer.mask.biases
         dead = np.flatnonzero(keeps & ~used)
@@ -137,6 +124,8 @@ def _parameter_reasons(
 ) -> tuple[list[str], float]:
     meaning: Meaning = input_meaning(ticket.inputs)
     tolerance, largest = specification.tolerance.parameter, 0.0
+    if tolerance is None:
+        tolerance = math.inf  # an output tolerance is held against the certificate
     reasons: list[str] = []
     for number, (layer, cells, used) in enumerate(
         zip(ticket.layers, layers, live, strict=True), start=1
@@ -186,22 +175,32 @@ def verify(
     reasons: list[str] = []
     if ticket.target_digest != network.digest():
         reasons.append("TARGET_MISMATCH: the ticket was made for another network")
-    if specification.source.seed != ticket.seed:
+    if specification.source.seed != ticket.source.seed:
         reasons.append("SEED_MISMATCH: the spec names another seed")
+    if specification.source.distribution != ticket.source.distribution.value:
+        reasons.append("DISTRIBUTION_MISMATCH: the spec names another distribution")
     shape = _shape_reasons(ticket, network)
     if shape:
         return Verdict(False, (*reasons, *shape), None)
     activation = specified_activation(specification)
-    reasons += _activation_reasons(ticket, activation)
+    reasons += _activation_reasons(ticket, activation, specification.carrier)
     live = live_neurons(ticket)
-    reasons += _mask_reasons(ticket, live)
+    reasons += _mask_reasons(ticket, live, specification)
+    rebuilt = layers or rebuild(ticket)
     try:
         found, largest = _parameter_reasons(
-            ticket, network, layers or rebuild(ticket), live, specification, activation
+            ticket, network, rebuilt, live, specification, activation
         )
     except StructureError as error:
         return Verdict(False, (*reasons, f"STRUCTURE: {error}"), None)
     reasons += found
+    if not reasons and specification.tolerance.output is not None:
+        bound = float(certify(ticket, network, rebuilt, specification).sum())
+        if not bound <= specification.tolerance.output:
+            reasons.append(
+                f"OUTPUT_ERROR: certified error {bound:.6g} (L1 norm), tolerance "
+                f"{specification.tolerance.output:g}"
+            )
     return Verdict(not reasons, tuple(reasons), largest)
 
 

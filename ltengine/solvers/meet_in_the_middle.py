@@ -21,6 +21,8 @@ import numpy as np
 from ltengine.problem import ProblemBatch, SolutionBatch
 
 _HUGE = np.int64(2**62)
+MOST_CANDIDATES = 40
+"""Each half lists 2^20 subsets then; more would take the memory of the machine."""
 
 
 @numba.njit
@@ -137,7 +139,13 @@ class MeetInTheMiddleSolver:
     """Exact for every subset size; for problems that enumeration leaves open."""
 
     def solve(self, batch: ProblemBatch) -> SolutionBatch:
-        """Solutions of up to largest_subset elements."""
+        """Solutions of up to largest_subset elements.
+
+        Raises:
+            ValueError: a problem has more than 40 candidates.
+        """
+        if batch.counts.size and int(batch.counts.max()) > MOST_CANDIDATES:
+            raise ValueError(f"{int(batch.counts.max())} candidates, at most {MOST_CANDIDATES}")
         solutions = SolutionBatch.empty(batch.targets.size, batch.largest_subset)
         _solve_batch(
             batch.items,

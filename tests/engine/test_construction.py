@@ -115,8 +115,8 @@ def test_another_solver_gives_the_same_ticket() -> None:
 
 
 GOLDEN = {
-    "2L": "87245c0ed7f2621b2adfeefc56fcbb4139fb11d55c11a67000f0c3222d5d11fe",
-    "L+1": "f642d3adf39c8f6cfa2928c6d1a4a632aeb9e04cf7b02633a031ba6bdd79eb76",
+    "2L": "18db0002f3b68e54cacba14f020f2833325d7fd5e1de5a79fc478eade268c7b2",
+    "L+1": "5764ace8b8a9a7d1537ca7e50e6f0f7c3021a0488d862fcbed0a1a93d47a3634",
 }
 
 

@@ -61,7 +61,7 @@ def test_the_compiled_cells_are_the_published_ones(seed: int) -> None:
     sizes = rng.integers(1, 18, 30)
     rows, base_sets = rng.integers(0, 10**6, 400), rng.integers(0, 30, 400)
 
-    items = draw_items(seed, 5, rows, base_sets, columns, factors, sizes, FRACTION_BITS)
+    items = draw_items(Source(seed), 5, rows, base_sets, columns, factors, sizes, FRACTION_BITS)
 
     values = Source(seed).weights(5, rows[:, None], columns[base_sets]) * factors[base_sets]
     expected = np.rint(values * 2.0**FRACTION_BITS)

@@ -127,11 +127,14 @@ def test_bytes_of_another_kind_are_refused() -> None:
         assert caught.value.code == "NOT_A_TICKET"
 
 
+@pytest.mark.parametrize("initialization", ["convenient", "looks_linear"])
 def test_the_documented_loader_rebuilds_the_ticket_with_numpy_alone(
-    ticket_bytes: bytes, tmp_path: Path
+    initialization: str, tmp_path: Path
 ) -> None:
     """The code block of docs/ticket-format.md, run as a reader would run it."""
     (code,) = re.findall(r"```python\n(.*?)```", (DOCS / "ticket-format.md").read_text(), re.DOTALL)
+    spec = make_spec("L+1", source={"initialization": initialization})
+    ticket_bytes, _ = write_ticket(construct_ticket(random_network([6, 5, 3]), spec)[0])
     path = tmp_path / "ticket.safetensors"
     path.write_bytes(ticket_bytes)
     scope: dict[str, Any] = {}

@@ -9,6 +9,7 @@ import pytest
 
 from ltengine.mask import LayerMask
 from ltengine.network import DenseLayer, build_network
+from ltengine.source import Source
 from ltengine.ticket import Ticket
 from ltengine.verification import verify
 from tests.engine.networks import CONSTRUCTIONS, construct_ticket, make_spec, random_network
@@ -106,7 +107,7 @@ def test_a_cell_in_a_neuron_that_nothing_reads_is_noticed(ticket: Ticket) -> Non
 
 
 def test_another_seed_is_refused(ticket: Ticket) -> None:
-    verdict = verify(replace(ticket, seed=1), NETWORK)
+    verdict = verify(replace(ticket, source=Source(1)), NETWORK)
 
     assert codes(verdict.reasons) == {"SEED_MISMATCH", "PARAMETER_ERROR"}
 
@@ -115,7 +116,7 @@ def test_a_seed_changed_everywhere_is_refused(ticket: Ticket) -> None:
     source = {**ticket.specification["source"], "seed": 1}
     spec = {**ticket.specification, "source": source}
 
-    verdict = verify(replace(ticket, seed=1, specification=spec), NETWORK)
+    verdict = verify(replace(ticket, source=Source(1), specification=spec), NETWORK)
 
     assert codes(verdict.reasons) == {"PARAMETER_ERROR"}
 

@@ -1,0 +1,109 @@
+"""Carriers: univariate neurons that pass a unit on, exactly or nearly (Theorems 2.5 and 2.6)."""
+
+from __future__ import annotations
+
+import math
+from enum import Enum
+
+import numpy as np
+
+from ltengine.activation import Activation, PowerLaw, named_activation
+from ltengine.errors import SpecificationError
+from ltengine.specification import Specification
+
+SMALLEST_CARRIER_EXPONENT = -60
+LARGEST_CELL = {"uniform": 1.0, "normal": 5.5}
+
+
+class SignRule(Enum):
+    """Which univariate neurons can carry a unit x, by the sign of their weight w.
+
+    ANY: phi(w x) = m w x for every w. POSITIVE: x >= 0, so w > 0 gives m+ w x. BOTH: x has either
+    sign and m+ != m-, so one subset with w > 0 and one with w < 0 are needed (Lemma 2.4). PAIRED:
+    neurons w and -w together give (m+ + m-) w x (Theorem 2.6).
+    """
+
+    ANY = "any"
+    POSITIVE = "positive"
+    BOTH = "both"
+    PAIRED = "paired"
+
+
+def carrier_activation(specification: Specification, activation: Activation) -> Activation:
+    """Of the univariate layers."""
+    name = specification.source.first_layer_activation
+    if name in ("same", activation.name):
+        return activation
+    return named_activation(name)
+
+
+def carries_exactly(specification: Specification, activation: Activation) -> bool:
+    """Whether the univariate layers add no error of their own, whatever their scale."""
+    carrier = carrier_activation(specification, activation)
+    paired = specification.source.initialization == "looks_linear"
+    law = carrier.pair_law if paired else carrier.law
+    return law.coefficient == 0.0 and law.radius == math.inf
+
+
+def carrier_law(carrier: Activation, rule: SignRule) -> PowerLaw:
+    """How far a carrier, or a pair of them, is from linear."""
+    return carrier.pair_law if rule is SignRule.PAIRED else carrier.law
+
+
+def choose_sign_rule(
+    carrier: Activation, specification: Specification, *, nonnegative: bool
+) -> SignRule:
+    """How units are carried, ``nonnegative`` saying that they never fall below 0."""
+    if specification.source.initialization == "looks_linear" and carrier.name != "identity":
+        return SignRule.PAIRED
+    if not carrier.two_sided:
+        return SignRule.ANY
+    return SignRule.POSITIVE if nonnegative else SignRule.BOTH
+
+
+def carrier_block_size(rule: SignRule, candidates: int) -> int:
+    """Neurons for each unit, so that each base set has about that many candidates."""
+    if rule is SignRule.ANY:
+        return candidates
+    if rule is SignRule.PAIRED:
+        return 2 * candidates
+    # signs fall at random: two standard deviations more than the mean
+    return 2 * (candidates + math.ceil(math.sqrt(2 * candidates)))
+
+
+def carrier_exponent(
+    carrier: Activation,
+    rule: SignRule,
+    largest_subset: int,
+    allowed: float,
+    supremum: float,
+    largest_cell: float,
+) -> int:
+    """The largest sigma = 2^k <= 1 at which carriers deviate little enough (Theorem 2.5).
+
+    A weight uses at most largest_subset carriers (of each sign), with second-layer weights of size
+    about 1 / (sigma slope): their deviations at sigma * supremum must stay within what is
+    allowed.
+    """
+    paired = rule is SignRule.PAIRED
+    law = carrier_law(carrier, rule)
+    if law.coefficient == 0.0 and law.radius == math.inf:
+        return 0
+    deviation = carrier.paired_deviation if paired else carrier.deviation
+    slope = carrier.m_plus + (carrier.m_minus if rule in (SignRule.BOTH, SignRule.PAIRED) else 0)
+    links = largest_subset * (2 if rule is SignRule.BOTH else 1)
+    for exponent in range(0, SMALLEST_CARRIER_EXPONENT, -1):
+        radius = 2.0**exponent * supremum * largest_cell
+        error = links * float(deviation(np.array(radius))) / (2.0**exponent * abs(slope))
+        if radius <= law.radius and error <= allowed:
+            return exponent
+    raise SpecificationError(
+        [
+            {
+                "pointer": "/tolerance",
+                "code": "CARRIER_DEVIATION",
+                "detail": f"{carrier.name} cannot carry inputs up to {supremum:g} to within "
+                f'{allowed:g}; set source.first_layer_activation to "identity"',
+            }
+        ]
+    )

@@ -1,0 +1,318 @@
+"""What sets a ticket's neurons apart from the target's, before any bound is propagated.
+
+For a copy r of target neuron j, with pre-activations zhat and z, the cells of the ticket give
+
+    zhat_r - z_j = sum_c carry_rc d_c + sum_i (own_ri x_i + turn_ri min(x_i, 0)) + bias_r +- rad_r,
+
+where d_c is the error of what copy c in the layer below emits, x the target's own units, own and
+bias the errors of the effective parameters for x >= 0, and turn how much they differ for x < 0.
+rad_r holds what has no sign of its own: rounding in single precision, as ``evaluation`` computes,
+and activations of univariate neurons that are only nearly linear.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ltengine.activation import Activation
+from ltengine.effective import Meaning, effective_rows
+from ltengine.network import DenseLayer
+from ltengine.sparse_network import SparseLayer
+from ltengine.sparse_rows import SparseRows, from_dense, from_entries, stack
+from ltengine.ticket import TicketLayer
+
+Array = NDArray[np.float64]
+
+UNIT_ROUNDOFF = 2.0**-24
+"""Half a unit in the last place of single precision, relative."""
+SMALLEST = 2.0**-120
+"""Added to each rounding: more than underflow can lose."""
+ACTIVATION_ROUNDINGS = 32
+"""A bound of an activation's error in single precision, in units of roundoff: at most three
+elementary functions of at most 4 ulp each and a few operations."""
+EXACT_ACTIVATIONS = frozenset({"identity", "relu", "relu6", "abs", "hardtanh"})
+ADDS_FIRST = frozenset({"hardsigmoid", "hardswish", "shifted_relu"})
+"""Activations that add before they multiply: their rounding need not shrink with their value."""
+NO_COPY = -1
+
+
+def rounding_growth(operations: Array) -> Array:
+    """gamma_n = n u / (1 - n u): what n roundings can add up to, relative."""
+    total = operations * UNIT_ROUNDOFF
+    return np.where(total < 0.5, total / (1 - np.minimum(total, 0.5)), np.inf)
+
+
+def activation_rounding(activation: Activation, supremum: Array, drive: Array) -> Array:
+    """How far phi in single precision is from phi, where |phi| <= supremum on |x| <= drive."""
+    if activation.name in EXACT_ACTIVATIONS:
+        return np.zeros(supremum.shape)
+    added = drive if activation.name in ADDS_FIRST else 0.0
+    return ACTIVATION_ROUNDINGS * UNIT_ROUNDOFF * (supremum + added) + SMALLEST
+
+
+@dataclass(frozen=True, slots=True)
+class Emission:
+    """What each neuron of a source layer emits, as the layer above sees it.
+
+    Attributes:
+        copy: (neuron,) the copy that it passes on (by its place among the live ones), or NO_COPY.
+        plus: (neuron,) slope where that copy is >= 0.
+        minus: (neuron,) slope where it is < 0.
+        supremum: (neuron,) bound of |emitted|.
+        noise: (neuron,) bound of the error that is neither the copy's nor a parameter's.
+        deviation: (neuron,) bound of how far its activation is from linear, not in ``noise``.
+        paired_deviation: (neuron,) the same for phi(x) - phi(-x), for looks-linear pairs.
+        drive: (neuron,) its weight, where there is a deviation.
+        copies: how many live copies there are.
+    """
+
+    copy: NDArray[np.int64]
+    plus: Array
+    minus: Array
+    supremum: Array
+    noise: Array
+    deviation: Array
+    paired_deviation: Array
+    drive: Array
+    copies: int
+
+
+@dataclass(frozen=True, slots=True)
+class ParameterErrors:
+    """Errors of a layer's effective parameters, over all live copies and both signs of a unit.
+
+    Attributes:
+        largest: of them all.
+        total: sum over the parameters that are not 0 in the target.
+        count: how many those are.
+    """
+
+    largest: float
+    total: float
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """The terms above for the live copies of one layer; ``carry`` is None in the first.
+
+    ``carry_turn`` is how much ``carry`` differs for copies below 0; None where it does not.
+    """
+
+    neurons: NDArray[np.int64]
+    carry: SparseRows | None
+    carry_turn: SparseRows | None
+    own: SparseRows
+    turn: SparseRows
+    bias: Array
+    radius: Array
+    parameters: ParameterErrors
+
+
+def _plain(copy: NDArray[np.int64], supremum: Array, noise: Array) -> Emission:
+    ones, nothing = np.ones(copy.size), np.zeros(copy.size)
+    copies = int(copy.max(initial=NO_COPY)) + 1
+    return Emission(copy, ones, ones, supremum, noise, nothing, nothing, nothing, copies)
+
+
+def input_emission(supremum: Array) -> Emission:
+    """The inputs are exact."""
+    return _plain(np.full(supremum.size, NO_COPY), supremum, np.zeros(supremum.size))
+
+
+def _constant_noise(
+    layer: TicketLayer, cells: SparseLayer, below: Emission, value: Array
+) -> tuple[Array, Array]:
+    """(supremum, noise) of the layer's constant neurons, which emit ``value`` but for rounding."""
+    first, start = layer.first_constant, int(cells.offsets[layer.first_constant])
+    rows, columns = cells.rows[start:] - first, cells.columns[start:]
+    weights = np.abs(cells.values[start:])
+    taken = np.bincount(rows, weights * below.supremum[columns], minlength=layer.constants)
+    passed = np.bincount(rows, weights * below.noise[columns], minlength=layer.constants)
+    counts = np.diff(cells.offsets)[first:]
+    taken = taken + np.abs(cells.biases[first:])
+    rounded = rounding_growth(counts + 2.0) * taken
+    noise = layer.activation.lipschitz * (passed + rounded)
+    noise += activation_rounding(layer.activation, np.abs(value) + noise, taken + noise)
+    return np.abs(value) + noise, noise
+
+
+def copies_emission(
+    layer: TicketLayer,
+    cells: SparseLayer,
+    meaning: Meaning,
+    below: Emission,
+    live: NDArray[np.int64],
+    supremum: Array,
+) -> Emission:
+    """Live copies, whose error is bounded elsewhere and |emitted| by ``supremum``; constants."""
+    copy, largest = np.full(layer.width, NO_COPY), np.zeros(layer.width)
+    noise = np.zeros(layer.width)
+    copy[live], largest[live] = np.arange(live.size), supremum
+    first = layer.first_constant
+    if layer.constants:
+        largest[first:], noise[first:] = _constant_noise(layer, cells, below, meaning.value[first:])
+    return _plain(copy, largest, noise)
+
+
+def univariate_emission(
+    layer: TicketLayer, cells: SparseLayer, meaning: Meaning, below: Emission
+) -> Emission:
+    """Univariate neurons phi(w x) of the one neuron that each reads; constants."""
+    first, activation = layer.first_constant, layer.activation
+    inside = slice(0, int(cells.offsets[first]))
+    rows, columns = cells.rows[inside], cells.columns[inside]
+    weights = np.zeros(layer.width)
+    weights[rows] = cells.values[inside]
+    copy, reach, passed = np.full(layer.width, NO_COPY), np.zeros(layer.width), weights * 0
+    copy[rows] = below.copy[columns]
+    reach[rows] = np.abs(weights[rows]) * below.supremum[columns]
+    passed[rows] = np.abs(weights[rows]) * below.noise[columns]
+    deviation = np.asarray(activation.deviation(reach), np.float64)
+    supremum = np.maximum(np.abs(meaning.gain_plus), np.abs(meaning.gain_minus))
+    steepest = np.where(weights != 0, supremum / np.maximum(np.abs(weights), SMALLEST), 0)
+    supremum = steepest * reach + np.abs(meaning.value) + deviation
+    noise = activation.lipschitz * (rounding_growth(np.full(layer.width, 3.0)) * reach + passed)
+    noise += activation_rounding(activation, supremum + noise, reach + noise)
+    if layer.constants:
+        supremum[first:], noise[first:] = _constant_noise(
+            layer, cells, below, meaning.value[first:]
+        )
+    return Emission(
+        copy,
+        meaning.gain_plus,
+        meaning.gain_minus,
+        supremum + noise,
+        noise,
+        deviation,
+        np.asarray(activation.paired_deviation(reach), np.float64),
+        weights,
+        below.copies,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _LiveCells:
+    """Cells of the live copies, their rows counted among those."""
+
+    rows: NDArray[np.int64]
+    columns: NDArray[np.int64]
+    values: Array
+    counts: NDArray[np.int64]
+
+
+def _live_cells(cells: SparseLayer, live: NDArray[np.int64]) -> _LiveCells:
+    place = np.full(cells.width, -1)
+    place[live] = np.arange(live.size)
+    rows = place[cells.rows]
+    inside = rows >= 0
+    counts = np.diff(cells.offsets)[live]
+    return _LiveCells(rows[inside], cells.columns[inside], cells.values[inside], counts)
+
+
+def _deviations(cells: _LiveCells, below: Emission, meaning: Meaning) -> Array:
+    """(cell,) what each cell adds to its row's radius for activations that are nearly linear.
+
+    Two cells of a row with opposite weights that read neurons with opposite weights from one unit
+    are a looks-linear pair: its even part cancels.
+    """
+    size = np.abs(cells.values) * below.deviation[cells.columns]
+    drive = below.drive[cells.columns]
+    unit = np.where(below.copy == NO_COPY, meaning.unit, below.copy)[cells.columns]
+    order = np.lexsort((np.abs(cells.values), np.abs(drive), unit, cells.rows))
+    first, second = order[:-1], order[1:]
+    pair = (cells.rows[first] == cells.rows[second]) & (unit[first] == unit[second])
+    pair &= (drive[first] == -drive[second]) & (drive[first] != 0)
+    pair &= cells.values[first] == -cells.values[second]
+    pair[1:] &= ~pair[:-1]  # in a run of equals, only some are matched: sound, as others stay
+    paired = np.abs(cells.values) * below.paired_deviation[cells.columns]
+    size[first[pair]] = paired[first[pair]]
+    size[second[pair]] = 0.0
+    return size
+
+
+def _carries(
+    cells: _LiveCells, below: Emission, height: int
+) -> tuple[SparseRows | None, SparseRows | None]:
+    """What rows pass on of the errors of copies: for copies >= 0, and the change where < 0."""
+    copy = below.copy[cells.columns]
+    carried = copy != NO_COPY
+    if not carried.any():
+        return None, None
+    rows, columns, values = cells.rows[carried], cells.columns[carried], cells.values[carried]
+    shape = (height, below.copies)
+    plus, minus = values * below.plus[columns], values * below.minus[columns]
+    carry = from_entries(rows, copy[carried], plus, shape)
+    if np.array_equal(plus, minus):
+        return carry, None
+    return carry, from_entries(rows, copy[carried], minus - plus, shape)
+
+
+def _parameter_errors(
+    target: DenseLayer, neurons: NDArray[np.int64], plus: Array, minus: Array, bias: Array
+) -> ParameterErrors:
+    weights = np.maximum(np.abs(plus), np.abs(minus))
+    total = float(weights[target.weight[neurons] != 0].sum())
+    count = int(np.count_nonzero(target.weight, axis=1)[neurons].sum())
+    if target.bias is not None:
+        biased = target.bias[neurons] != 0
+        total += float(np.abs(bias[biased]).sum())
+        count += int(np.count_nonzero(biased))
+    return ParameterErrors(max(float(weights.max()), float(np.abs(bias).max())), total, count)
+
+
+def build_difference(
+    layer: TicketLayer,
+    cells: SparseLayer,
+    meaning: Meaning,
+    below: Emission,
+    used: NDArray[np.bool_],
+    target: DenseLayer,
+    *,
+    nonnegative: bool,
+) -> Difference:
+    """The difference of a layer of copies to its target layer, for the live copies.
+
+    Args:
+        layer: the claim.
+        cells: its kept cells.
+        meaning: of the layer below.
+        below: the emission of the layer below.
+        used: (neuron,) the live neurons.
+        target: the target layer.
+        nonnegative: its units never fall below 0.
+    """
+    live = np.flatnonzero(used[: layer.first_constant])
+    own, turn, bias, errors = [], [], [], []
+    for rows in effective_rows(layer, cells, meaning, used):
+        plus = rows.plus - target.weight[rows.neurons]
+        minus = plus if nonnegative else rows.minus - target.weight[rows.neurons]
+        own.append(from_dense(plus))
+        turn.append(from_dense(minus - plus))
+        bias.append(rows.bias - (0.0 if target.bias is None else target.bias[rows.neurons]))
+        errors.append(_parameter_errors(target, rows.neurons, plus, minus, bias[-1]))
+    kept = _live_cells(cells, live)
+    carry, carry_turn = _carries(kept, below, live.size)
+    weights = np.abs(kept.values)
+    noise = weights * below.noise[kept.columns]
+    if below.deviation.any():
+        noise += _deviations(kept, below, meaning)
+    taken = np.bincount(kept.rows, weights * below.supremum[kept.columns], minlength=live.size)
+    rounded = rounding_growth(np.asarray(kept.counts + 2.0)) * (taken + np.abs(cells.biases[live]))
+    return Difference(
+        live // layer.block_size,
+        carry,
+        carry_turn,
+        stack(own, target.inputs),
+        stack(turn, target.inputs),
+        np.concatenate([np.zeros(0), *bias]),
+        np.bincount(kept.rows, noise, minlength=live.size) + rounded + SMALLEST,
+        ParameterErrors(
+            max((part.largest for part in errors), default=0.0),
+            sum(part.total for part in errors),
+            sum(part.count for part in errors),
+        ),
+    )

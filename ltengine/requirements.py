@@ -1,0 +1,94 @@
+"""From the spec to what each target layer needs: its parameter tolerance and its base sets."""
+
+from __future__ import annotations
+
+from ltengine.activation import Activation
+from ltengine.budget import error_budget, unit_suprema
+from ltengine.carrier import carries_exactly
+from ltengine.errors import SpecificationError
+from ltengine.network import Network
+from ltengine.plan import Requirement, carried_layers, fixed_base_set
+from ltengine.problem import fixed_point_tolerance
+from ltengine.specification import Specification
+
+DEVIATION_SHARE = 0.25
+"""Carriers may be off by this share of what the tolerance allows (Theorem 2.5's sigma)."""
+LEAST_UNITS = 16
+"""A tolerance of fewer units of the problems' grid would be felt as rounding."""
+
+
+def _parameter_tolerances(
+    network: Network, activation: Activation, specification: Specification, tolerance: float
+) -> list[tuple[float, float]]:
+    """(tolerance, carrier error) of each layer, the same tolerance everywhere."""
+    suprema = unit_suprema(network, activation, specification.input)
+    return [
+        (tolerance, DEVIATION_SHARE * tolerance * max(float(supremum.max()), 1.0))
+        for supremum in suprema
+    ]
+
+
+def _output_tolerances(
+    network: Network, activation: Activation, specification: Specification, tolerance: float
+) -> list[tuple[float, float]]:
+    """(tolerance, carrier error) of each layer, from the error budget."""
+    exact = carries_exactly(specification, activation)
+    budget = error_budget(
+        network,
+        activation,
+        specification.input,
+        tolerance,
+        activation_share=0.0 if exact else DEVIATION_SHARE,
+        carried_layers=sorted(carried_layers(network, specification)),
+    )
+    tolerances = [min(epsilon, 1.0) for epsilon in budget.tolerances]
+    return list(zip(tolerances, budget.activation_errors, strict=True))
+
+
+def layer_requirements(
+    network: Network,
+    activation: Activation,
+    specification: Specification,
+    *,
+    tightening: float = 1.0,
+) -> tuple[Requirement, ...]:
+    """What each target layer needs.
+
+    Args:
+        network: the target.
+        activation: between its layers.
+        specification: tolerance and base sets.
+        tightening: in (0, 1], multiplies an output tolerance.
+
+    Raises:
+        SpecificationError: the output tolerance asks for parameters finer than the grid.
+    """
+    tolerance = specification.tolerance
+    if tolerance.parameter is not None:
+        pairs = _parameter_tolerances(network, activation, specification, tolerance.parameter)
+    else:
+        assert tolerance.output is not None  # the spec holds exactly one of the two
+        wanted = tolerance.output * tightening
+        pairs = _output_tolerances(network, activation, specification, wanted)
+    carried = carried_layers(network, specification)
+    found = []
+    for number, (epsilon, carrier_error) in enumerate(pairs, start=1):
+        base_set = fixed_base_set(specification, products=number in carried)
+        _check_resolution(number, epsilon, base_set.largest_subset)
+        found.append(Requirement(epsilon, carrier_error, base_set))
+    return tuple(found)
+
+
+def _check_resolution(number: int, tolerance: float, largest_subset: int) -> None:
+    if fixed_point_tolerance(tolerance, largest_subset) < LEAST_UNITS:
+        raise SpecificationError(
+            [
+                {
+                    "pointer": "/tolerance",
+                    "code": "TOLERANCE_TOO_SMALL",
+                    "detail": f"target layer {number} needs parameters within {tolerance:.2g}, "
+                    "finer than the 2^-28 grid of the problems; raise the tolerance, narrow "
+                    "input.low and input.high, or take a shallower target",
+                }
+            ]
+        )
