@@ -1,0 +1,1 @@
+"""Measured statistics of random subset-sum problems, and the table of them that is shipped."""
