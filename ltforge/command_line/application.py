@@ -87,14 +87,76 @@ def plan(checkpoint: CheckpointArgument, spec: SpecOption, as_json: JsonOption =
         from ltforge.command_line import engine_commands  # noqa: PLC0415
 
         document = engine_commands.plan(checkpoint, spec)
-    if as_json:
-        _print_json(document)
-        return
-    from rich.console import Console  # noqa: PLC0415
+    _print_document(f"plan for {checkpoint.name}", document, as_json=as_json)
 
-    from ltforge.command_line.reports import plain_table  # noqa: PLC0415
 
-    Console().print(plain_table(f"plan for {checkpoint.name}", document))
+@application.command()
+def estimate(
+    checkpoint: CheckpointArgument,
+    spec: SpecOption,
+    dataset: Annotated[
+        Path | None, typer.Option("--dataset", help="An npz file with x and y to evaluate on.")
+    ] = None,
+    replicates: Annotated[
+        int, typer.Option("--replicates", min=1, max=100, help="Sources to estimate with.")
+    ] = 3,
+    as_json: JsonOption = False,
+) -> None:
+    """Estimate a ticket's parameters and accuracy from a sample of its problems, solved exactly."""
+    with named_failures(as_json=as_json):
+        from ltforge.command_line import statistics_commands  # noqa: PLC0415
+
+        asked = statistics_commands.Estimation(checkpoint, spec, dataset, replicates)
+        document = statistics_commands.estimate(asked)
+    _print_document(f"estimate for {checkpoint.name}", document, as_json=as_json)
+
+
+@application.command()
+def statistics(
+    distribution: Annotated[
+        str,
+        typer.Option(
+            "--distribution", help="uniform, uniform_product, normal or normal_product candidates."
+        ),
+    ] = "uniform",
+    candidates: Annotated[
+        int, typer.Option("--candidates", help="Candidates offered to one problem.")
+    ] = 20,
+    tolerance: Annotated[float, typer.Option("--tolerance", help="Allowed absolute error.")] = 0.01,
+    target: Annotated[
+        str, typer.Option("--target", help="A number, or uniform for targets uniform on [-1, 1].")
+    ] = "uniform",
+    largest_subset: Annotated[
+        int | None, typer.Option("--largest-subset", help="Most elements of a solution.")
+    ] = None,
+    trials: Annotated[int, typer.Option("--trials", help="Problems to solve.")] = 10_000,
+    seed: Annotated[int, typer.Option("--seed", help="Of the source.")] = 0,
+    table: Annotated[
+        Path | None,
+        typer.Option(
+            "--table", help="Measure the engine's whole planning table into this file instead."
+        ),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Solve random subset-sum problems: how many fail, and how many elements the others need."""
+    question = {
+        "distribution": distribution,
+        "candidates": candidates,
+        "tolerance": tolerance,
+        "target": target,
+        "largest_subset": largest_subset,
+        "trials": trials,
+        "seed": seed,
+    }
+    with named_failures(as_json=as_json):
+        from ltforge.command_line import statistics_commands  # noqa: PLC0415
+
+        if table is None:
+            document = statistics_commands.measure(question)
+        else:
+            document = statistics_commands.measure_table(table)
+    _print_document("random subset-sum problems", document, as_json=as_json)
 
 
 @application.command()
@@ -135,6 +197,17 @@ def version() -> None:
 
 def _print_json(document: dict[str, Any]) -> None:
     typer.echo(json.dumps(document))
+
+
+def _print_document(title: str, document: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        _print_json(document)
+        return
+    from rich.console import Console  # noqa: PLC0415
+
+    from ltforge.command_line.reports import plain_table  # noqa: PLC0415
+
+    Console().print(plain_table(title, document))
 
 
 def _verdict_text(verdict: dict[str, Any]) -> str:
