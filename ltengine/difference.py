@@ -66,6 +66,7 @@ class Emission:
         deviation: (neuron,) bound of how far its activation is from linear, not in ``noise``.
         paired_deviation: (neuron,) the same for phi(x) - phi(-x), for looks-linear pairs.
         drive: (neuron,) its weight, where there is a deviation.
+        reads: (neuron,) the one neuron it reads, where there is a deviation.
         copies: how many live copies there are.
     """
 
@@ -77,6 +78,7 @@ class Emission:
     deviation: Array
     paired_deviation: Array
     drive: Array
+    reads: NDArray[np.int64]
     copies: int
 
 
@@ -115,7 +117,7 @@ class Difference:
 def _plain(copy: NDArray[np.int64], supremum: Array, noise: Array) -> Emission:
     ones, nothing = np.ones(copy.size), np.zeros(copy.size)
     copies = int(copy.max(initial=NO_COPY)) + 1
-    return Emission(copy, ones, ones, supremum, noise, nothing, nothing, nothing, copies)
+    return Emission(copy, ones, ones, supremum, noise, nothing, nothing, nothing, copy, copies)
 
 
 def input_emission(supremum: Array) -> Emission:
@@ -167,13 +169,14 @@ def univariate_emission(
     rows, columns = cells.rows[inside], cells.columns[inside]
     weights = np.zeros(layer.width)
     weights[rows] = cells.values[inside]
-    copy, reach, passed = np.full(layer.width, NO_COPY), np.zeros(layer.width), weights * 0
+    copy, reads = np.full(layer.width, NO_COPY), np.full(layer.width, NO_COPY)
+    reach, passed = np.zeros(layer.width), np.zeros(layer.width)
     copy[rows] = below.copy[columns]
     reach[rows] = np.abs(weights[rows]) * below.supremum[columns]
-    passed[rows] = np.abs(weights[rows]) * below.noise[columns]
+    passed[rows] = np.abs(weights[rows]) * (below.noise + below.deviation)[columns]
+    reads[rows] = columns
     deviation = np.asarray(activation.deviation(reach), np.float64)
-    supremum = np.maximum(np.abs(meaning.gain_plus), np.abs(meaning.gain_minus))
-    steepest = np.where(weights != 0, supremum / np.maximum(np.abs(weights), SMALLEST), 0)
+    steepest = max(abs(activation.m_plus), abs(activation.m_minus))
     supremum = steepest * reach + np.abs(meaning.value) + deviation
     noise = activation.lipschitz * (rounding_growth(np.full(layer.width, 3.0)) * reach + passed)
     noise += activation_rounding(activation, supremum + noise, reach + noise)
@@ -190,6 +193,7 @@ def univariate_emission(
         deviation,
         np.asarray(activation.paired_deviation(reach), np.float64),
         weights,
+        reads,
         below.copies,
     )
 
@@ -213,18 +217,18 @@ def _live_cells(cells: SparseLayer, live: NDArray[np.int64]) -> _LiveCells:
     return _LiveCells(rows[inside], cells.columns[inside], cells.values[inside], counts)
 
 
-def _deviations(cells: _LiveCells, below: Emission, meaning: Meaning) -> Array:
+def _deviations(cells: _LiveCells, below: Emission) -> Array:
     """(cell,) what each cell adds to its row's radius for activations that are nearly linear.
 
-    Two cells of a row with opposite weights that read neurons with opposite weights from one unit
-    are a looks-linear pair: its even part cancels.
+    Two cells of a row with opposite weights that read neurons with opposite weights from one
+    neuron are a looks-linear pair: its even part cancels.
     """
     size = np.abs(cells.values) * below.deviation[cells.columns]
     drive = below.drive[cells.columns]
-    unit = np.where(below.copy == NO_COPY, meaning.unit, below.copy)[cells.columns]
-    order = np.lexsort((np.abs(cells.values), np.abs(drive), unit, cells.rows))
+    read = below.reads[cells.columns]
+    order = np.lexsort((np.abs(cells.values), np.abs(drive), read, cells.rows))
     first, second = order[:-1], order[1:]
-    pair = (cells.rows[first] == cells.rows[second]) & (unit[first] == unit[second])
+    pair = (cells.rows[first] == cells.rows[second]) & (read[first] == read[second])
     pair &= (drive[first] == -drive[second]) & (drive[first] != 0)
     pair &= cells.values[first] == -cells.values[second]
     pair[1:] &= ~pair[:-1]  # in a run of equals, only some are matched: sound, as others stay
@@ -299,7 +303,7 @@ def build_difference(
     weights = np.abs(kept.values)
     noise = weights * below.noise[kept.columns]
     if below.deviation.any():
-        noise += _deviations(kept, below, meaning)
+        noise += _deviations(kept, below)
     taken = np.bincount(kept.rows, weights * below.supremum[kept.columns], minlength=live.size)
     rounded = rounding_growth(np.asarray(kept.counts + 2.0)) * (taken + np.abs(cells.biases[live]))
     return Difference(

@@ -7,7 +7,8 @@ input or a copy cancel before any absolute value is taken. At each activation
   the slopes' range times sup |e|; surely dead and surely active units leave nothing to chance;
 * a target unit x = phi(z) is a line in z, up to how far phi strays from it.
 
-At the inputs a linear function's extremes on the box are exact. The method is differential
+At the inputs a linear function's extremes on the box are exact. What activations leave to chance is
+bounded for all copies together by ``joint_bound``, in the outputs. The method is differential
 symbolic interval analysis (Paulsen, Wang and Wang, "ReluDiff", ICSE 2020) with parallel
 relaxations, for a pair of networks of different width. Sums are float64; ``SLACK`` times the same
 sums of absolute values covers their rounding.
@@ -15,13 +16,15 @@ sums of absolute values covers their rounding.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ltengine.activation import Activation
 from ltengine.difference import Difference, activation_rounding
+from ltengine.joint_bound import Remainder, stack_remainders, total_sums
 from ltengine.network import DenseLayer
 from ltengine.slopes import Line, enclosing_line, slope_range
 from ltengine.sparse_rows import multiply
@@ -31,6 +34,8 @@ Array = NDArray[np.float64]
 SLACK = 2.0**-50
 """Eight float64 roundoffs for each term of a sum."""
 ENTRIES_PER_CHUNK = 1 << 22
+MOST_KEPT = 4e7
+"""Numbers that a layer's remainders may take."""
 MOST_PRODUCTS = 4e9
 """Multiplications beyond which a layer gets the bounds of interval arithmetic alone."""
 
@@ -75,32 +80,40 @@ class Unit:
 
 @dataclass(frozen=True, slots=True)
 class Copies:
-    """The live copies of a hidden target layer: phi(z + e) - phi(z) = slope e +- radius.
+    """The live copies of a layer: phi(z + e) - phi(z) = slope e +- (spread |e| + constant).
 
     Attributes:
         difference: what e is made of.
         slope: (copy,) see above.
-        radius: (copy,)
+        spread: (copy,)
+        constant: (copy,)
+        input_error: (copy,) sup |e|.
         error: (copy,) sup |phi(z + e) - phi(z)|, rounding of phi included.
         magnitude: (copy,) sum of absolute values behind e, for rounding.
     """
 
     difference: Difference
     slope: Array
-    radius: Array
+    spread: Array
+    constant: Array
+    input_error: Array
     error: Array
     magnitude: Array
 
 
 @dataclass(slots=True)
 class _Function:
-    """Rows of carry d + own x + turn min(x, 0) + middle +- radius at one layer."""
+    """Rows of carry d + own x + turn min(x, 0) + middle +- (radius + shares |e|) at one layer.
+
+    ``shares`` has an entry for each hidden layer passed so far: its copies' |e|, from the last.
+    """
 
     carry: Array | None
     own: Array
     turn: Array | None
     middle: Array
     radius: Array
+    shares: list[Array | None] = field(default_factory=list)
 
 
 def _through_layer(function: _Function, unit: Unit, copies: Copies | None, *, first: bool) -> None:
@@ -113,9 +126,11 @@ def _through_layer(function: _Function, unit: Unit, copies: Copies | None, *, fi
     if target.bias is not None:
         function.middle += onto_inputs @ target.bias
     if function.carry is None or copies is None:
+        function.shares.append(None)
         return
     difference = copies.difference
-    function.radius += np.abs(function.carry) @ copies.radius
+    function.radius += np.abs(function.carry) @ copies.constant
+    function.shares.append(np.abs(function.carry) * copies.spread)
     onto_errors = function.carry * copies.slope
     function.middle += onto_errors @ difference.bias
     function.radius += np.abs(onto_errors) @ difference.radius
@@ -126,7 +141,7 @@ def _through_layer(function: _Function, unit: Unit, copies: Copies | None, *, fi
 
 
 def _extremes(function: _Function, inputs: Interval) -> Interval:
-    """The function's range on the input box."""
+    """The range on the input box, but for the shares."""
     minus = function.own if function.turn is None else function.own + function.turn
     at_low = np.where(inputs.low < 0, minus, function.own) * inputs.low
     at_high = np.where(inputs.high < 0, minus, function.own) * inputs.high
@@ -139,6 +154,21 @@ def _extremes(function: _Function, inputs: Interval) -> Interval:
         low.sum(1) + function.middle - function.radius,
         high.sum(1) + function.middle + function.radius,
     )
+
+
+def _remainder(function: _Function, inputs: Interval) -> Remainder:
+    """The function with the box's middle and half widths taken out, x >= 0 and x < 0 apart."""
+    middle, parts = function.middle.copy(), []
+    pieces = [(function.own, inputs)]
+    if function.turn is not None and function.turn.any():
+        up = Interval(np.maximum(inputs.low, 0), np.maximum(inputs.high, 0))
+        down = Interval(np.minimum(inputs.low, 0), np.minimum(inputs.high, 0))
+        pieces = [(function.own, up), (function.own + function.turn, down)]
+    for slope, piece in pieces:
+        middle += slope @ ((piece.low + piece.high) / 2)
+        parts.append(slope * ((piece.high - piece.low) / 2))
+    shares = tuple(reversed(function.shares))
+    return Remainder(np.concatenate(parts, axis=1), middle, function.radius, shares)
 
 
 def _image(activation: Activation, interval: Interval) -> Interval:
@@ -154,6 +184,7 @@ class Enclosure:
         self._activation = activation
         self._units: list[Unit] = []
         self._copies: list[Copies] = []
+        self._remainders: list[Remainder] = []
         self._longest_sum = float(inputs.low.size)
 
     @property
@@ -177,11 +208,23 @@ class Enclosure:
             )
         return rows * products <= MOST_PRODUCTS
 
-    def _bound(self, function: _Function) -> Interval:
+    def _at_inputs(self, function: _Function) -> _Function:
+        """The function, expressed by the inputs."""
         for number in range(len(self._units) - 1, -1, -1):
             copies = self._copies[number] if function.carry is not None else None
             _through_layer(function, self._units[number], copies, first=number == 0)
-        return _extremes(function, self._inputs)
+        return function
+
+    def _shared(self, function: _Function, *, jointly: bool) -> Array:
+        """(row,) bounds of the shares, with each copy at its own worst input or all jointly."""
+        total = np.zeros(function.middle.size)
+        shares = list(reversed(function.shares))
+        for copies, share in zip(self._copies, shares, strict=True):
+            if share is not None:
+                total += share @ copies.input_error
+        if jointly and len(self._remainders) == len(self._copies):
+            total = np.minimum(total, total_sums(shares, self._remainders))
+        return total
 
     def pre_activations(self, target: DenseLayer) -> tuple[Interval, Array]:
         """Pre-activations of the next target layer; their sums of absolute values."""
@@ -194,7 +237,7 @@ class Enclosure:
         )
         if self._units and self._affordable(target.outputs):
             function = _Function(None, target.weight, None, bias.copy(), np.zeros(target.outputs))
-            found = found.cut(self._bound(function))
+            found = found.cut(_extremes(self._at_inputs(function), self._inputs))
         return found.widened(self._slack(magnitude)), magnitude
 
     def _settle(self, difference: Difference) -> Difference:
@@ -231,40 +274,52 @@ class Enclosure:
         middle = difference.bias
         return Interval(low + middle - radius, high + middle + radius), magnitude
 
-    def _signed(self, difference: Difference) -> Interval:
+    def _functions(self, difference: Difference) -> Iterator[_Function]:
+        """The rows of a difference, expressed by the inputs, in chunks."""
         carry = difference.carry
         width = max(difference.own.width, 0 if carry is None else carry.width)
         step = max(1, ENTRIES_PER_CHUNK // width)
-        parts = []
         for first in range(0, difference.bias.size, step):
             last = min(first + step, difference.bias.size)
-            function = _Function(
-                None if carry is None else carry.dense(first, last),
-                difference.own.dense(first, last),
-                None if self._units else difference.turn.dense(first, last),
-                difference.bias[first:last].copy(),
-                difference.radius[first:last].copy(),
+            yield self._at_inputs(
+                _Function(
+                    None if carry is None else carry.dense(first, last),
+                    difference.own.dense(first, last),
+                    None if self._units else difference.turn.dense(first, last),
+                    difference.bias[first:last].copy(),
+                    difference.radius[first:last].copy(),
+                )
             )
-            parts.append(self._bound(function))
-        low = np.concatenate([part.low for part in parts])
-        return Interval(low, np.concatenate([part.high for part in parts]))
 
-    def _errors(self, difference: Difference) -> tuple[Interval, Array]:
+    def _errors(self, difference: Difference, *, hidden: bool) -> tuple[Interval, Array]:
+        """Bounds of a difference, and its sums of absolute values."""
         found, magnitude = self._unsigned(difference)
-        if difference.bias.size and self._affordable(difference.bias.size):
-            found = found.cut(self._signed(difference))
+        height = difference.bias.size
+        if height and self._affordable(height):
+            keeps = hidden and height * (2 * self._longest_sum) <= MOST_KEPT
+            bounds, remainders = [], []
+            for function in self._functions(difference):
+                bound = _extremes(function, self._inputs)
+                bounds.append(bound.widened(self._shared(function, jointly=not hidden)))
+                if keeps:
+                    remainders.append(_remainder(function, self._inputs))
+            if keeps:
+                self._remainders.append(stack_remainders(remainders))
+            low = np.concatenate([bound.low for bound in bounds])
+            high = np.concatenate([bound.high for bound in bounds])
+            found = found.cut(Interval(low, high))
         return found.widened(self._slack(magnitude)), magnitude
 
     def output_errors(self, difference: Difference) -> Interval:
         """The range of the difference of a last, linear layer."""
-        return self._errors(self._settle(difference))[0]
+        return self._errors(self._settle(difference), hidden=False)[0]
 
     def add_layer(self, target: DenseLayer, difference: Difference) -> Array:
         """Take a hidden layer and its copies in; (copy,) bounds of what the copies emit."""
         difference = self._settle(difference)
         activation = self._activation
         interval, magnitude = self.pre_activations(target)
-        found, error_magnitude = self._errors(difference)
+        found, error_magnitude = self._errors(difference, hidden=True)
         error = found.supremum
         output = _image(activation, interval)
         at = difference.neurons
@@ -274,13 +329,15 @@ class Enclosure:
         rounding = activation_rounding(activation, image.supremum, reached.supremum)
         apart = np.maximum(image.high - output.low[at], output.high[at] - image.low)
         largest = np.minimum(np.maximum(np.abs(least), np.abs(most)) * error, apart)
-        slope, radius = (least + most) / 2, (most - least) / 2 * error
-        loose = radius > largest
+        slope, spread = (least + most) / 2, (most - least) / 2
+        loose = spread * error > largest
         self._copies.append(
             Copies(
                 difference,
                 np.where(loose, 0.0, slope),
-                np.where(loose, largest, radius) + rounding,
+                np.where(loose, 0.0, spread),
+                np.where(loose, largest, 0.0) + rounding,
+                error,
                 largest + rounding,
                 activation.lipschitz * error_magnitude,
             )

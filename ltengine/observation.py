@@ -27,6 +27,8 @@ Array = NDArray[np.float64]
 
 SEARCH_STREAM = 1 << 16
 """Random words for starting points; no cell of a source has this stream."""
+PARALLEL_PRODUCTS = 1 << 27
+"""Fewer are done before threads have met, on a busy machine."""
 STARTS, STEPS = 24, 32
 DECAY = 0.85
 """Each step is this times as long as the one before."""
@@ -56,16 +58,26 @@ class _Transposed:
     values: NDArray[np.float32]
 
 
-@numba.njit(parallel=True, cache=True)
-def _sums(offsets, places, values, x):  # type: ignore[no-untyped-def]
-    """y[n, s] = sum over n's cells of value * x[place, s], in double precision."""
-    y = np.zeros((offsets.shape[0] - 1, x.shape[1]))
+def _add_products(offsets, places, values, x, y):  # type: ignore[no-untyped-def]
+    """y[n, s] += sum over n's cells of value * x[place, s], in double precision."""
     for n in numba.prange(y.shape[0]):
         for cell in range(offsets[n], offsets[n + 1]):
             value = np.float64(values[cell])
             place = places[cell]
             for s in range(x.shape[1]):
                 y[n, s] += value * x[place, s]
+
+
+_add_serially = numba.njit(cache=True)(_add_products)
+_add_in_parallel = numba.njit(parallel=True, cache=True)(_add_products)
+
+
+def _sums(
+    offsets: NDArray[np.int64], places: NDArray[np.int64], values: NDArray[np.float32], x: Array
+) -> Array:
+    y = np.zeros((offsets.size - 1, x.shape[1]))
+    large = values.size * x.shape[1] >= PARALLEL_PRODUCTS
+    (_add_in_parallel if large else _add_serially)(offsets, places, values, x, y)
     return y
 
 
