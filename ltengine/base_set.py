@@ -56,10 +56,19 @@ class BaseSets:
 
 
 def univariate_weights(source: Source, below: LayerPlan) -> NDArray[np.float64]:
-    """(unit, copy) the one weight that each univariate neuron keeps: the unit's own column."""
+    """(unit, copy) the one weight that each first carrier keeps: the unit's own column."""
     units = np.arange(below.units)
     rows = units[:, None] * below.block_size + np.arange(below.block_size)
-    return source.weights(below.layer, rows, units[:, None], below.pairing)
+    layer = below.layer - below.carriers_below
+    return source.weights(layer, rows, units[:, None], below.pairing)
+
+
+def chained_weights(source: Source, below: LayerPlan) -> list[NDArray[np.float64]]:
+    """For each further carrier layer, (unit, copy) the scaled weight from a neuron's own row."""
+    rows = np.arange(below.first_constant).reshape(below.units, below.block_size)
+    first = below.layer - below.carriers_below + 1
+    layers = range(first, below.layer + 1)
+    return [below.scale * source.weights(layer, rows, rows) for layer in layers]
 
 
 def _select(usable: NDArray[np.bool_], most: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -73,21 +82,28 @@ def _carriers(
 ) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.int64], int]:
     """(rows, factors, available, per unit) of the unit base sets above a univariate layer."""
     weights = univariate_weights(source, below)
+    chain = chained_weights(source, below)
+    # a one-sided carrier passes on what the layer above it reads with a positive weight
+    passed = np.ones(weights.shape, dtype=np.bool_)
+    if below.activation.two_sided:
+        for further in chain:
+            passed &= further > 0
+    composed = weights * np.prod(chain, axis=0) if chain else weights
     first = (np.arange(below.units) * below.block_size)[:, None]
     if below.sign_rule is SignRule.BOTH:
-        order_up, count_up = _select(weights > 0, most)
-        order_down, count_down = _select(weights < 0, most)
+        order_up, count_up = _select((weights > 0) & passed, most)
+        order_down, count_down = _select((weights < 0) & passed, most)
         order = np.stack((order_up, order_down), 1).reshape(-1, most)
         available = np.stack((count_up, count_down), 1).reshape(-1)
-        factors = np.take_along_axis(np.repeat(weights, 2, 0), order, 1)
+        factors = np.take_along_axis(np.repeat(composed, 2, 0), order, 1)
         return np.repeat(first, 2, 0) + order, factors, available, 2
     if below.sign_rule is SignRule.PAIRED:
         order = np.broadcast_to(2 * np.arange(most), (below.units, most))
         available = np.full(below.units, most)
     else:
         usable = weights > 0 if below.sign_rule is SignRule.POSITIVE else weights != 0
-        order, available = _select(usable, most)
-    return first + order, np.take_along_axis(weights, order, 1), available, 1
+        order, available = _select(usable & passed, most)
+    return first + order, np.take_along_axis(composed, order, 1), available, 1
 
 
 def _append_bias(

@@ -78,12 +78,13 @@ def carrier_exponent(
     allowed: float,
     supremum: float,
     largest_cell: float,
+    largest_target: float,
 ) -> int:
     """The largest sigma = 2^k <= 1 at which carriers deviate little enough (Theorem 2.5).
 
-    A weight uses at most largest_subset carriers (of each sign), with second-layer weights of size
-    about 1 / (sigma slope): their deviations at sigma * supremum must stay within what is
-    allowed.
+    A weight uses at most largest_subset carriers (of each sign), with second-layer weights of at
+    most 2 max(1, largest_target) / (sigma slope), as scales are powers of two: their deviations
+    at sigma * supremum must stay within what is allowed.
     """
     paired = rule is SignRule.PAIRED
     law = carrier_law(carrier, rule)
@@ -91,7 +92,7 @@ def carrier_exponent(
         return 0
     deviation = carrier.paired_deviation if paired else carrier.deviation
     slope = carrier.m_plus + (carrier.m_minus if rule in (SignRule.BOTH, SignRule.PAIRED) else 0)
-    links = largest_subset * (2 if rule is SignRule.BOTH else 1)
+    links = largest_subset * (2 if rule is SignRule.BOTH else 1) * 2 * max(1.0, largest_target)
     for exponent in range(0, SMALLEST_CARRIER_EXPONENT, -1):
         radius = 2.0**exponent * supremum * largest_cell
         error = links * float(deviation(np.array(radius))) / (2.0**exponent * abs(slope))

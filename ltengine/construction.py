@@ -87,16 +87,16 @@ class Construction:
 
 
 @dataclass(frozen=True, slots=True)
-class _Problems:
+class Problems:
     """The problems of some rows of one source layer: one per nonzero parameter (and sign)."""
 
     rows: NDArray[np.int64]
     base_sets: NDArray[np.int64]
     targets: NDArray[np.float64]
 
-    def take(self, places: NDArray[np.int64]) -> _Problems:
+    def take(self, places: NDArray[np.int64]) -> Problems:
         """The problems at these places."""
-        return _Problems(self.rows[places], self.base_sets[places], self.targets[places])
+        return Problems(self.rows[places], self.base_sets[places], self.targets[places])
 
 
 def spare_offers(size: int, available: int) -> Iterator[tuple[int, int]]:
@@ -108,18 +108,20 @@ def spare_offers(size: int, available: int) -> Iterator[tuple[int, int]]:
     widest = max(size, min(LARGEST_OFFER, available))
     for last in range(size + GROWTH, widest + 1, GROWTH):
         yield 0, last
+    if widest > size and (widest - size) % GROWTH:
+        yield 0, widest
     for first in range(SLIDE, available - widest + SLIDE, SLIDE):
         last = min(first + widest, available)
         yield last - widest, last
 
 
-def _pose(
+def pose(
     rows: NDArray[np.int64],
     layer: LayerPlan,
     target: DenseLayer,
     base_sets: BaseSets,
     problems_per_chunk: int,
-) -> Iterator[_Problems]:
+) -> Iterator[Problems]:
     """Problems of the given rows, in chunks of whole rows, each row's in order of its inputs."""
     neurons = rows // layer.block_size
     weight, per_unit = target.weight, base_sets.per_unit
@@ -139,7 +141,7 @@ def _pose_chunk(
     weight: NDArray[np.float64],
     bias: NDArray[np.float64] | None,
     base_sets: BaseSets,
-) -> _Problems:
+) -> Problems:
     place, unit = np.nonzero(weight[neurons])
     values = weight[neurons[place], unit]
     copies = base_sets.per_unit
@@ -150,10 +152,10 @@ def _pose_chunk(
         place = np.concatenate((place, biased))
         values = np.concatenate((values, bias[neurons[biased]]))
         sets = np.concatenate((sets, np.full(biased.size, base_sets.bias)))
-    return _Problems(rows[place], sets, values)
+    return Problems(rows[place], sets, values)
 
 
-class _LayerSolver:
+class LayerSolver:
     """Solves the problems of one source layer, first with base sets, then with their spares."""
 
     def __init__(
@@ -174,7 +176,7 @@ class _LayerSolver:
         self._tolerance = fixed_point_tolerance(needs.tolerance / self._unit, self._largest)
         self._solver = solver
 
-    def _attempt(self, problems: _Problems, first: int, last: int) -> SolutionBatch:
+    def _attempt(self, problems: Problems, first: int, last: int) -> SolutionBatch:
         """The optimum over the candidates first ... last - 1 of each problem's base set."""
         available = np.clip(self._base_sets.available - first, 0, last - first)
         items = draw_items(
@@ -195,7 +197,7 @@ class _LayerSolver:
         solutions.choices[solutions.choices != NO_CHOICE] += np.uint8(first)
         return solutions
 
-    def solve(self, problems: _Problems, counts: ProblemCounts) -> SolutionBatch:
+    def solve(self, problems: Problems, counts: ProblemCounts) -> SolutionBatch:
         """The optimum over the base set, else over the first offer with spares that has one."""
         solutions = self._attempt(problems, 0, self._size)
         open_problems = solutions.unsolved()
@@ -214,7 +216,7 @@ class _LayerSolver:
         return solutions
 
     def _describe_failures(
-        self, problems: _Problems, open_problems: NDArray[np.int64], counts: ProblemCounts
+        self, problems: Problems, open_problems: NDArray[np.int64], counts: ProblemCounts
     ) -> None:
         for p in open_problems[: SHOWN_FAILURES - len(counts.failures)]:
             neuron = problems.rows[p] // self._layer.block_size
@@ -228,7 +230,7 @@ class _LayerSolver:
 
 
 def _chosen_cells(
-    problems: _Problems, solutions: SolutionBatch, base_sets: BaseSets
+    problems: Problems, solutions: SolutionBatch, base_sets: BaseSets
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """(rows, columns) of every cell that a solution keeps."""
     sizes = np.maximum(solutions.sizes, 0).astype(np.int64)
@@ -277,9 +279,9 @@ class _Backwards:
         below = self._plan.layers[layer.layer - 2]
         constants = self._chain[layer.layer - 2].constants
         base_sets = build_base_sets(self._source, layer, below, constants)
-        layer_solver = _LayerSolver(self._source, layer, base_sets, below.unit_scale, self._solver)
+        layer_solver = LayerSolver(self._source, layer, base_sets, below.unit_scale, self._solver)
         kept_rows, kept_columns = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
-        for problems in _pose(rows, layer, target, base_sets, self._problems_per_chunk):
+        for problems in pose(rows, layer, target, base_sets, self._problems_per_chunk):
             if self._cancel():
                 raise Canceled
             solutions = layer_solver.solve(problems, self.counts)
@@ -297,7 +299,8 @@ class _Backwards:
         if layer.role is Role.COPIES:
             cell_rows, cell_columns = self._copies_cells(layer, rows)
         else:
-            cell_rows, cell_columns = rows, rows // layer.block_size
+            own_row = layer.carriers_below > 0
+            cell_rows, cell_columns = rows, rows if own_row else rows // layer.block_size
         constant: ConstantLayer = self._chain[layer.layer - 1]
         wanted = np.isin(constant.cell_rows, needed)
         bias_rows = needed[needed >= layer.first_constant] if constant.from_biases else needed[:0]

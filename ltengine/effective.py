@@ -117,10 +117,14 @@ def univariate_meaning(
         raise StructureError("a univariate neuron reads another unit than its block's")
     weights = np.zeros(first)
     weights[rows] = cells.values[: cells.offsets[first]]
-    up = np.where(weights > 0, activation.m_plus, activation.m_minus) * weights
-    down = np.where(weights > 0, activation.m_minus, activation.m_plus) * weights
-    if (below.gain_plus[columns] != 1).any() or (below.gain_minus[columns] != 1).any():
-        raise StructureError("a univariate neuron reads a neuron that is no plain copy")
+    if below.carrier is not None and not below.carrier.piecewise_linear:
+        raise StructureError("a carrier reads another one that is only approximately linear")
+    # phi's argument for x = 1 and for x = -1
+    ahead, behind = np.zeros(first), np.zeros(first)
+    ahead[rows] = weights[rows] * below.gain_plus[columns]
+    behind[rows] = -weights[rows] * below.gain_minus[columns]
+    up = np.where(ahead > 0, activation.m_plus, activation.m_minus) * ahead
+    down = -np.where(behind > 0, activation.m_plus, activation.m_minus) * behind
     constants = np.full(layer.constants, NO_UNIT)
     nothing = np.zeros(layer.constants)
     return Meaning(

@@ -13,30 +13,33 @@ from numpy.typing import NDArray
 
 from ltengine import ENGINE_VERSION
 from ltengine.activation import specified_activation
-from ltengine.certificate import certify
+from ltengine.certificate import issue_certificate
+from ltengine.certified_construction import assemble_ticket, construct_certified
 from ltengine.checkpoint import ReadCheckpoint, read_checkpoint
-from ltengine.construction import Construction, construct
+from ltengine.construction import construct
 from ltengine.dataset import Dataset, normalise, read_dataset
 from ltengine.errors import Canceled, DeviceUnavailableError, EngineError
 from ltengine.evaluation import compact, compare_predictions, evaluate_ticket
 from ltengine.network import DenseLayer, Network, build_network
+from ltengine.observation import search_largest_error
 from ltengine.plan import Plan, plan_network
 from ltengine.progress import AskCancel, ReportProgress, ignore_progress, never_cancel
 from ltengine.report import (
+    describe_error,
     describe_problems,
     describe_source,
     describe_target,
     describe_ticket,
 )
 from ltengine.requirements import layer_requirements
-from ltengine.source import Distribution, Source
 from ltengine.sparse_network import SparseLayer, rebuild
 from ltengine.specification import Specification, parse_specification, resolve_activation
-from ltengine.ticket import Ticket, TicketLayer
 from ltengine.ticket_file import write_ticket
 from ltengine.verification import verify
 
 ALL_THREADS = numba.get_num_threads()
+WORST_INPUTS = 16
+"""The search for the largest error also starts from the worst inputs of the data set."""
 RANDOM_INPUTS = 256
 """Where no data set is given, the error is observed on this many inputs drawn from the domain."""
 
@@ -73,34 +76,6 @@ def check_device(specification: Specification) -> str:
     return "cpu"
 
 
-def assemble_ticket(
-    construction: Construction, network: Network, specification: Specification
-) -> Ticket:
-    """The ticket that a construction has found."""
-    layers = tuple(
-        TicketLayer(
-            plan.role,
-            plan.target_layer,
-            plan.units,
-            plan.block_size,
-            plan.constants,
-            plan.activation,
-            plan.scale,
-            plan.pairing,
-            mask,
-        )
-        for plan, mask in zip(construction.plan.layers, construction.masks, strict=True)
-    )
-    return Ticket(
-        network.inputs,
-        layers,
-        Source(specification.source.seed, Distribution(specification.source.distribution)),
-        specification.model_dump(mode="json"),
-        network.digest(),
-        ENGINE_VERSION,
-    )
-
-
 def _observation_inputs(
     dataset: Dataset | None, specification: Specification, width: int
 ) -> NDArray[np.float32]:
@@ -117,12 +92,19 @@ def _observe(
     layers: tuple[SparseLayer, ...],
     specification: Specification,
     dataset: Dataset | None,
+    cancel: AskCancel,
 ) -> tuple[float, dict[str, Any] | None]:
-    """The largest output error seen, and accuracies where there is a data set."""
+    """The largest output error found on data and by search, and accuracies on a data set."""
+    activation = specified_activation(specification)
     inputs = _observation_inputs(dataset, specification, network.inputs)
-    target_outputs = network.evaluate(inputs, specified_activation(specification))
+    target_outputs = network.evaluate(inputs, activation)
     ticket_outputs = evaluate_ticket(compact(layers), inputs)
-    observed = float(np.abs(target_outputs - ticket_outputs).max())
+    differences = np.abs(target_outputs - ticket_outputs).max(axis=1)
+    worst = inputs[np.argsort(differences)[-WORST_INPUTS:]]
+    searched = search_largest_error(
+        layers, network, activation, specification.input, also_from=worst, cancel=cancel
+    )
+    observed = max(float(differences.max()), searched.error)
     if dataset is None:
         return observed, None
     return observed, asdict(compare_predictions(target_outputs, ticket_outputs, dataset.labels))
@@ -168,24 +150,27 @@ def run_pipeline(
     watch.stage_done("load")
 
     activation = specified_activation(specification)
-    construction = construct(network, activation, specification, progress=progress, cancel=cancel)
-    ticket = assemble_ticket(construction, network, specification)
+    found = construct_certified(
+        network, activation, specification, progress=progress, cancel=cancel
+    )
+    ticket = found.ticket
     watch.stage_done("construct")
 
     _step("verify", progress, cancel)
-    layers = rebuild(ticket)
-    verdict = verify(ticket, network, layers)
+    verdict = verify(ticket, network, found.layers, found.certificate)
     if not verdict.valid:
         raise EngineError(
             f"the constructed ticket does not verify ({'; '.join(verdict.reasons)}); this is a "
             "defect of the engine, please report it with the spec",
             code="VERIFICATION_FAILED",
         )
-    certified = certify(ticket, network, layers, specification)
+    certificate = found.certificate or issue_certificate(
+        ticket, network, found.layers, specification
+    )
     watch.stage_done("verify")
 
     _step("evaluate", progress, cancel)
-    observed, accuracy = _observe(network, layers, specification, dataset)
+    observed, accuracy = _observe(network, found.layers, specification, dataset, cancel)
     watch.stage_done("evaluate")
 
     data, digest = write_ticket(ticket)
@@ -193,13 +178,10 @@ def run_pipeline(
     return {
         "target": describe_target(network),
         "ticket": describe_ticket(ticket, digest, len(data)),
-        "source": describe_source(ticket, construction.plan),
-        "error": {
-            "largest_parameter": verdict.largest_parameter_error,
-            "certified": float(certified.max()),
-            "observed": observed,
-        },
-        **describe_problems(construction.counts),
+        "source": describe_source(ticket, found.construction.plan),
+        "error": describe_error(verdict.largest_parameter_error, certificate, observed),
+        **describe_problems(found.construction.counts),
+        "attempts": found.attempts,
         "accuracy": accuracy,
         "seconds": watch.seconds,
         "device": device,

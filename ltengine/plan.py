@@ -44,6 +44,8 @@ SPARE_PRODUCTS = 36
 For |z| = 1 each further variable cuts the failure probability by e^-0.54 (uniform) or e^-0.30
 (products of two uniforms), so these cut it 650 or 49,000 times. Spares cost width, never links."""
 CONSTANTS_OF_A_SINGLE_COPY_LAYER = 4
+CHAINED_EXPONENT = 1
+"""A further carrier's weight is half as large as 1 on average: doubling keeps the chain's reach."""
 REACH_OF_WEIGHTS = 1.6
 REACH_OF_PRODUCTS = 1.0
 """Largest |target| offered to a base set; larger layers are scaled down by lambda_l.
@@ -99,6 +101,8 @@ class LayerPlan:
         pairing: which of its cells are negatives of their neighbours.
         requirement: of the target layer.
         sign_rule: for a univariate layer, else None.
+        carriers_below: univariate layers directly below a univariate one; its neurons then carry
+            on what neuron of their own row the layer below carries.
     """
 
     layer: int
@@ -112,6 +116,7 @@ class LayerPlan:
     pairing: Pairing
     requirement: Requirement
     sign_rule: SignRule | None = None
+    carriers_below: int = 0
 
     @property
     def first_constant(self) -> int:
@@ -130,17 +135,21 @@ class LayerPlan:
 
     @property
     def slope(self) -> float:
-        """What a carrier's weight w is worth: it passes on slope * w * x; 1 for copies."""
+        """What a chain of carriers' weights w is worth: slope * prod(w) * x; 1 for copies."""
         if self.role is Role.COPIES:
             return 1.0
+        chain = 1 + self.carriers_below
         if self.sign_rule in (SignRule.BOTH, SignRule.PAIRED):
-            return self.activation.m_plus + self.activation.m_minus
-        return self.activation.m_plus
+            return self.activation.m_plus**chain + self.activation.m_minus**chain
+        return self.activation.m_plus**chain
 
     @property
     def unit_scale(self) -> float:
         """A candidate of unit weight passes on unit_scale * x: the unit of the problems."""
-        return self.scale * self.slope if self.role is Role.UNIVARIATE else 1.0
+        if self.role is Role.COPIES:
+            return 1.0
+        # a chain's further weights enter as they are, scaled; its first layer has scale 1
+        return self.slope if self.carriers_below else self.scale * self.slope
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,14 +200,14 @@ def carried_layers(network: Network, specification: Specification) -> frozenset[
     if specification.construction == "2L":
         return frozenset(range(1, depth + 1))
     extra = 0 if specification.source.depth is None else specification.source.depth - depth - 1
-    if not 0 <= extra <= depth - 1:
+    if extra < 0:
         raise SpecificationError(
             [
                 {
                     "pointer": "/source/depth",
                     "code": "DEPTH",
-                    "detail": f"an L+1 construction of this target (L = {depth}) takes a source of "
-                    f"depth {depth + 1} to {2 * depth}, got {specification.source.depth}",
+                    "detail": f"an L+1 construction of this target (L = {depth}) needs a source of "
+                    f"depth {depth + 1} or more, got {specification.source.depth}",
                 }
             ]
         )
@@ -212,6 +221,35 @@ def _copies_exponent(largest: float, unit_scale: float, reach: float) -> int:
     if largest == 0.0:
         return least
     return max(least, math.ceil(math.log2(largest / (unit_scale * reach))))
+
+
+def chained_carriers(
+    network: Network, specification: Specification, carrier: Activation
+) -> tuple[int, int]:
+    """(target layer, univariate layers on top of its first one), for depths past 2L.
+
+    They stand where the fewest units need carrying.
+
+    Raises:
+        SpecificationError: the carriers are not exact, so they cannot be chained.
+    """
+    depth = len(network.layers)
+    extra = max(0, (specification.source.depth or 0) - 2 * depth)
+    paired = specification.source.initialization == "looks_linear" and carrier.name != "identity"
+    if extra and (paired or not carrier.piecewise_linear):
+        raise SpecificationError(
+            [
+                {
+                    "pointer": "/source/depth",
+                    "code": "DEPTH",
+                    "detail": f"past depth 2L = {2 * depth} inputs are carried through several "
+                    "layers, which needs exact single carriers; set source.first_layer_activation "
+                    'to "identity"',
+                }
+            ]
+        )
+    fewest = min(range(depth), key=lambda number: (network.layers[number].inputs, number))
+    return fewest + 1, extra
 
 
 class _Layout:
@@ -231,6 +269,7 @@ class _Layout:
         self._carrier = carrier_activation(specification, activation)
         self._carried = carried_layers(network, specification)
         self._suprema = unit_suprema(network, activation, specification.input)
+        self._chained = chained_carriers(network, specification, self._carrier)
         self._everywhere = specification.source.biases == "all_layers"
         self.layers: list[LayerPlan] = []
 
@@ -246,30 +285,38 @@ class _Layout:
         domain = self._specification.input
         nonnegative = domain.normalised_low >= 0 if number == 1 else self._activation.nonnegative
         rule = choose_sign_rule(self._carrier, self._specification, nonnegative=nonnegative)
+        chained, extra = self._chained
+        chain = extra if chained == number else 0
         block = carrier_block_size(rule, requirement.base_set.candidates)
+        if rule in (SignRule.POSITIVE, SignRule.BOTH):
+            block *= 2**chain  # each further layer lets half of them through
         supremum = max(float(self._suprema[number - 1].max()), 1.0)
-        self.layers.append(
-            LayerPlan(
-                len(self.layers) + 1,
-                Role.UNIVARIATE,
-                number,
-                target.inputs,
-                block,
-                block if self._needs_constants(number) else 0,
-                self._carrier,
-                carrier_exponent(
-                    self._carrier,
-                    rule,
-                    requirement.base_set.largest_subset,
-                    requirement.carrier_error,
-                    supremum,
-                    LARGEST_CELL[self._specification.source.distribution],
-                ),
-                Pairing.ROWS if rule is SignRule.PAIRED else Pairing.NONE,
-                requirement,
-                rule,
-            )
+        exponent = carrier_exponent(
+            self._carrier,
+            rule,
+            requirement.base_set.largest_subset,
+            requirement.carrier_error,
+            supremum,
+            LARGEST_CELL[self._specification.source.distribution],
+            target.largest / REACH_OF_PRODUCTS,
         )
+        for carriers_below in range(chain + 1):
+            self.layers.append(
+                LayerPlan(
+                    len(self.layers) + 1,
+                    Role.UNIVARIATE,
+                    number,
+                    target.inputs,
+                    block,
+                    block if self._needs_constants(number) else 0,
+                    self._carrier,
+                    CHAINED_EXPONENT if carriers_below else exponent,
+                    Pairing.ROWS if rule is SignRule.PAIRED else Pairing.NONE,
+                    requirement,
+                    rule,
+                    carriers_below,
+                )
+            )
 
     def add_copies(self, number: int) -> None:
         """The layer of copies of target layer ``number``."""
@@ -281,6 +328,8 @@ class _Layout:
         constants = 0
         if number < depth and self._needs_constants(number + 1):
             constants = copies if copies > 1 else CONSTANTS_OF_A_SINGLE_COPY_LAYER
+            if self._everywhere and self._activation.two_sided:
+                constants *= 2  # only half of the biases switch such a neuron on
         products = below.role is Role.UNIVARIATE
         self.layers.append(
             LayerPlan(

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from ltengine.certificate import Certificate
 from ltengine.construction import ProblemCounts
 from ltengine.network import Network
 from ltengine.plan import Plan
+from ltengine.role import Role
 from ltengine.ticket import Ticket
 
 
@@ -40,6 +42,49 @@ def describe_source(ticket: Ticket, plan: Plan) -> dict[str, Any]:
         "widths": list(ticket.widths),
         "parameters": plan.source_parameters,
         "seed": ticket.source.seed,
+        "distribution": ticket.source.distribution.value,
+        "carriers": [
+            {
+                "layer": layer.layer,
+                "target_layer": layer.target_layer,
+                "activation": layer.activation.name,
+                "rule": layer.sign_rule.value,
+                "sigma": layer.scale,
+            }
+            for layer in plan.layers
+            if layer.sign_rule is not None
+        ],
+        "base_sets": [
+            {
+                "target_layer": layer.target_layer,
+                "tolerance": layer.requirement.tolerance,
+                "size": layer.requirement.base_set.size,
+                "candidates": layer.requirement.base_set.candidates,
+                "largest_subset": layer.requirement.base_set.largest_subset,
+            }
+            for layer in plan.layers
+            if layer.role is Role.COPIES
+        ],
+    }
+
+
+def describe_error(
+    largest_parameter: float | None, certificate: Certificate, observed: float
+) -> dict[str, Any]:
+    """What is proved about the error, and the largest one found.
+
+    ``largest_parameter`` is over the neurons that are read. ``certified`` bounds every output,
+    ``certified_l1`` the L1 norm of them all;
+    ``lipschitz_product`` is the plain bound by norms, for comparison.
+    """
+    return {
+        "largest_parameter": largest_parameter,
+        "mean_parameter": certificate.mean_parameter_error,
+        "certified": certificate.largest,
+        "certified_l1": float(certificate.errors.sum()),
+        "observed": observed,
+        "ratio": certificate.largest / observed if observed > 0.0 else None,
+        "lipschitz_product": certificate.lipschitz_product,
     }
 
 

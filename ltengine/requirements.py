@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ltengine.activation import Activation
+from ltengine.auto_base_set import choose_base_sets
 from ltengine.budget import error_budget, unit_suprema
 from ltengine.carrier import carries_exactly
 from ltengine.errors import SpecificationError
@@ -70,10 +71,18 @@ def layer_requirements(
         assert tolerance.output is not None  # the spec holds exactly one of the two
         wanted = tolerance.output * tightening
         pairs = _output_tolerances(network, activation, specification, wanted)
-    carried = carried_layers(network, specification)
+    if specification.base_set == "auto":
+        base_sets = choose_base_sets(network, activation, specification, pairs)
+    else:
+        carried = carried_layers(network, specification)
+        base_sets = [
+            fixed_base_set(specification, products=number in carried)
+            for number in range(1, len(pairs) + 1)
+        ]
     found = []
-    for number, (epsilon, carrier_error) in enumerate(pairs, start=1):
-        base_set = fixed_base_set(specification, products=number in carried)
+    for number, ((epsilon, carrier_error), base_set) in enumerate(
+        zip(pairs, base_sets, strict=True), start=1
+    ):
         _check_resolution(number, epsilon, base_set.largest_subset)
         found.append(Requirement(epsilon, carrier_error, base_set))
     return tuple(found)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ltengine.base_set import BaseSets
 from ltengine.carrier import SignRule
-from ltengine.construction import _Problems as Problems
+from ltengine.construction import Problems
 from ltengine.plan import LayerPlan
 from ltengine.role import Role
 from ltengine.sparse_network import SparseLayer

@@ -16,8 +16,7 @@ from ltengine.activation import RELU, Activation
 from ltengine.base_set import BaseSets, build_base_sets
 from ltengine.carrier import SignRule
 from ltengine.constant_chain import ConstantLayer, build_constants
-from ltengine.construction import _pose as pose
-from ltengine.construction import _Problems as Problems
+from ltengine.construction import Problems, pose
 from ltengine.errors import Canceled
 from ltengine.failure import expected_unsolved
 from ltengine.network import DenseLayer, Network

@@ -14,9 +14,7 @@ from numpy.typing import NDArray
 
 from ltengine.base_set import BaseSets
 from ltengine.cell_kernel import draw_items
-from ltengine.construction import ProblemCounts
-from ltengine.construction import _LayerSolver as LayerSolver
-from ltengine.construction import _Problems as Problems
+from ltengine.construction import LayerSolver, ProblemCounts, Problems
 from ltengine.errors import Canceled
 from ltengine.plan import LayerPlan
 from ltengine.problem import (

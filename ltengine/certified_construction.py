@@ -1,0 +1,118 @@
+"""Constructing until the certificate proves the tolerance.
+
+A parameter tolerance holds by construction. An output tolerance is first split over the layers by
+the error budget (Lemma 2.8). That budget knows neither how links cancel nor how large their sums
+are (in L+1 a weight 0.1 = 0.9 - 0.8 passes on 1.7 times its copies' errors), so only the finished
+ticket's certificate decides. It usually stays far below what the budget allows for; so the first
+attempt takes a multiple of the tolerance, and tightens it until the certificate says yes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ltengine import ENGINE_VERSION
+from ltengine.activation import Activation
+from ltengine.certificate import Certificate, issue_certificate
+from ltengine.construction import Construction, construct
+from ltengine.errors import EngineError
+from ltengine.network import Network
+from ltengine.progress import AskCancel, ReportProgress, ignore_progress, never_cancel
+from ltengine.source import Distribution, Source
+from ltengine.sparse_network import SparseLayer, rebuild
+from ltengine.specification import Specification
+from ltengine.ticket import Ticket, TicketLayer
+
+FIRST_TIGHTENING = 4.0
+SAFETY = 0.9
+MOST_ATTEMPTS = 12
+
+
+@dataclass(frozen=True, slots=True)
+class ConstructedTicket:
+    """A ticket, the cells it keeps, and what had to be proved about it.
+
+    Attributes:
+        ticket: what the file will hold.
+        construction: how it came about.
+        layers: its cells with values.
+        certificate: its error bounds, where an output tolerance asked for them.
+        attempts: constructions it took.
+    """
+
+    ticket: Ticket
+    construction: Construction
+    layers: tuple[SparseLayer, ...]
+    certificate: Certificate | None
+    attempts: int
+
+
+def assemble_ticket(
+    construction: Construction, network: Network, specification: Specification
+) -> Ticket:
+    """The ticket that a construction has found."""
+    layers = tuple(
+        TicketLayer(
+            plan.role,
+            plan.target_layer,
+            plan.units,
+            plan.block_size,
+            plan.constants,
+            plan.activation,
+            plan.scale,
+            plan.pairing,
+            mask,
+        )
+        for plan, mask in zip(construction.plan.layers, construction.masks, strict=True)
+    )
+    return Ticket(
+        network.inputs,
+        layers,
+        Source(specification.source.seed, Distribution(specification.source.distribution)),
+        specification.model_dump(mode="json"),
+        network.digest(),
+        ENGINE_VERSION,
+    )
+
+
+def construct_certified(
+    network: Network,
+    activation: Activation,
+    specification: Specification,
+    *,
+    progress: ReportProgress = ignore_progress,
+    cancel: AskCancel = never_cancel,
+) -> ConstructedTicket:
+    """A ticket whose certificate meets an output tolerance, or whose parameters meet theirs.
+
+    Raises:
+        EngineError: code NOT_CERTIFIED, when no attempt meets the output tolerance.
+        EngineError: as ``construct``.
+    """
+    wanted = specification.tolerance.output
+    tightening = 1.0 if wanted is None else FIRST_TIGHTENING
+    proved = 0.0
+    for attempt in range(1, MOST_ATTEMPTS + 1):
+        found = construct(
+            network,
+            activation,
+            specification,
+            tightening=tightening,
+            progress=progress,
+            cancel=cancel,
+        )
+        ticket = assemble_ticket(found, network, specification)
+        layers = rebuild(ticket)
+        if wanted is None:
+            return ConstructedTicket(ticket, found, layers, None, attempt)
+        certificate = issue_certificate(ticket, network, layers, specification)
+        proved = float(certificate.errors.sum())
+        if proved <= wanted:
+            return ConstructedTicket(ticket, found, layers, certificate, attempt)
+        tightening *= min(0.5, SAFETY * wanted / proved)
+    raise EngineError(
+        f"the best certificate after {MOST_ATTEMPTS} constructions is {proved:g} (L1 norm of the "
+        f"output's error), above the tolerance {wanted:g}; raise tolerance.output, or give "
+        "tolerance.parameter",
+        code="NOT_CERTIFIED",
+    )
