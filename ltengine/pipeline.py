@@ -22,7 +22,7 @@ from ltengine.errors import Canceled, DeviceUnavailableError, EngineError
 from ltengine.evaluation import compact, compare_predictions, evaluate_ticket
 from ltengine.network import DenseLayer, Network, build_network
 from ltengine.observation import search_largest_error
-from ltengine.plan import Plan, plan_network
+from ltengine.prediction import predict
 from ltengine.progress import AskCancel, ReportProgress, ignore_progress, never_cancel
 from ltengine.report import (
     describe_error,
@@ -31,7 +31,6 @@ from ltengine.report import (
     describe_target,
     describe_ticket,
 )
-from ltengine.requirements import layer_requirements
 from ltengine.sparse_network import SparseLayer, rebuild
 from ltengine.specification import Specification, parse_specification, resolve_activation
 from ltengine.ticket_file import write_ticket
@@ -196,17 +195,14 @@ def _step(stage: str, progress: ReportProgress, cancel: AskCancel) -> None:
     progress(stage, 0, 1)
 
 
-def _most_problems(plan: Plan, network: Network) -> int:
-    """Problems if every planned copy were built; fewer are posed, as unused copies are not."""
-    return sum(
-        network.layers[layer.target_layer - 1].nonzero * layer.block_size
-        for layer in plan.layers
-        if layer.units == network.layers[layer.target_layer - 1].outputs
-    )
-
-
-def plan_construction(checkpoint: Path, specification: Specification) -> dict[str, Any]:
-    """What a construction would lay out, without solving anything.
+def plan_construction(
+    checkpoint: Path,
+    specification: Specification,
+    *,
+    clock: Callable[[], float],
+    cancel: AskCancel = never_cancel,
+) -> dict[str, Any]:
+    """What a construction would lay out, find and cost, without constructing.
 
     Raises:
         EngineError: the checkpoint or the spec is unusable.
@@ -215,13 +211,10 @@ def plan_construction(checkpoint: Path, specification: Specification) -> dict[st
     read: ReadCheckpoint = read_checkpoint(checkpoint)
     resolved = resolve_activation(specification, read.suggested_activation)
     activation = specified_activation(resolved)
-    requirements = layer_requirements(read.network, activation, resolved)
-    plan = plan_network(read.network, activation, resolved, requirements)
+    warm_up()  # compiling is no part of the seconds that are predicted
     return {
-        "target": {"parameters": read.network.parameters, "digest": read.network.digest()},
-        "source": {"widths": list(plan.widths), "parameters": plan.source_parameters},
-        "problems": {"most": _most_problems(plan, read.network)},
-        "scales": [layer.scale for layer in plan.layers],
+        "target": describe_target(read.network),
+        **predict(read.network, activation, resolved, clock=clock, cancel=cancel),
         "device": device,
         "specification": resolved.model_dump(mode="json"),
     }

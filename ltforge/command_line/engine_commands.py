@@ -58,7 +58,7 @@ def plan(checkpoint: Path, spec: str) -> dict[str, Any]:
 
         specification = parse_specification(document)
         from ltengine.pipeline import plan_construction  # noqa: PLC0415
-    return plan_construction(checkpoint, specification)
+    return plan_construction(checkpoint, specification, clock=time.perf_counter)
 
 
 def verify(ticket: Path, checkpoint: Path) -> dict[str, Any]:

@@ -8,8 +8,11 @@ from typing import Any
 
 import pytest
 
-from ltengine.pipeline import PipelineRequest, run_pipeline
-from ltengine.specification import parse_specification
+from ltengine.activation import specified_activation
+from ltengine.checkpoint import read_checkpoint
+from ltengine.construction import construct
+from ltengine.pipeline import PipelineRequest, plan_construction, run_pipeline
+from ltengine.specification import parse_specification, resolve_activation
 from ltengine.verification import verify_files
 from tests.shared_files import mnist_test_set, shared_file
 
@@ -75,3 +78,44 @@ def test_pensia_s_own_target_keeps_its_accuracy(tmp_path: Path) -> None:
     assert report["accuracy"]["target"] == pytest.approx(0.9719)
     assert report["accuracy"]["ticket"] == pytest.approx(0.9719, abs=0.0005 + 1e-9)
     assert report["problems"]["unsolved"] == 0
+
+
+@pytest.mark.parametrize("name", ["tanh", "sigmoid"])
+@pytest.mark.parametrize("construction", ["L+1", "2L"])
+def test_a_lenet_ticket_with_its_own_activation_in_the_first_layer(
+    name: str, construction: str, tmp_path: Path
+) -> None:
+    checkpoint = shared_file(f"targets/lenet300-100-{name}.safetensors")
+    initialization = {"tanh": "theorem_scaled", "sigmoid": "looks_linear"}[name]
+    document = spec_document(name, construction)
+    document["source"] = {"initialization": initialization}
+    request = PipelineRequest(
+        checkpoint,
+        parse_specification(document),
+        tmp_path / "ticket.safetensors",
+        mnist_test_set(tmp_path),
+    )
+
+    report = run_pipeline(request, clock=time.monotonic)
+
+    assert {carrier["activation"] for carrier in report["source"]["carriers"]} == {name}
+    assert report["problems"]["unsolved"] == 0
+    assert abs(report["accuracy"]["ticket"] - report["accuracy"]["target"]) <= 0.003
+    assert report["error"]["observed"] <= report["error"]["certified"]
+    assert report["error"]["lipschitz_product"] >= 100 * report["error"]["certified"]
+
+
+@pytest.mark.parametrize(("name", "construction"), MOST_PARAMETERS)
+def test_the_plan_of_a_lenet_predicts_its_construction(name: str, construction: str) -> None:
+    checkpoint = shared_file(f"targets/lenet300-100-{name}.safetensors")
+    spec = parse_specification(spec_document(name, construction))
+    read = read_checkpoint(checkpoint)
+    resolved = resolve_activation(spec, read.suggested_activation)
+
+    plan = plan_construction(checkpoint, spec, clock=time.monotonic)
+    found = construct(read.network, specified_activation(resolved), resolved)
+
+    assert plan["source"]["widths"] == list(found.plan.widths)
+    assert plan["problems"]["total"] == pytest.approx(found.counts.total, rel=0.1)
+    cells = sum(mask.cells for mask in found.masks)
+    assert plan["ticket"]["parameters"] == pytest.approx(cells, rel=0.1)

@@ -1,0 +1,103 @@
+"""What a construction will find and cost, predicted without constructing.
+
+Widths are the plan's own. Problems, links and the success probability come from a drawn ticket
+(``statistics.drawn_ticket``): every problem's solution size is drawn from solved random problems of
+the same kind. Seconds come from timing a small sample of each layer's problems by the caller's
+clock, on the machine and with the threads that ask.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ltengine.activation import Activation
+from ltengine.base_set import build_base_sets
+from ltengine.constant_chain import build_constants
+from ltengine.construction import LayerSolver, ProblemCounts, pose
+from ltengine.network import Network
+from ltengine.plan import LayerPlan, Plan
+from ltengine.progress import AskCancel, never_cancel
+from ltengine.role import Role
+from ltengine.solvers.cascade import CascadeSolver
+from ltengine.source import Distribution, Source
+from ltengine.specification import Specification
+from ltengine.statistics.drawn_ticket import draw_ticket
+
+SAMPLE_PROBLEMS = 16_384
+BYTES_AT_REST = 220 << 20
+"""Of the process with its libraries and compiled kernels."""
+BYTES_PER_CELL = 60
+"""A kept cell while rows are sorted, and its value, rebuilt."""
+
+
+def _seconds_per_problem(
+    source: Source,
+    plan: Plan,
+    layer: LayerPlan,
+    network: Network,
+    clock: Callable[[], float],
+) -> float:
+    """Pose and solve the first rows of a layer, by the clock."""
+    solver = CascadeSolver()
+    below = plan.layers[layer.layer - 2]
+    constants = build_constants(source, plan, solver)[layer.layer - 2].constants
+    base_sets = build_base_sets(source, layer, below, constants)
+    target = network.layers[layer.target_layer - 1]
+    per_row = max(1, base_sets.per_unit * target.nonzero // target.outputs)
+    # every so-many-th row, so that the sample has neurons of all kinds
+    step = max(1, layer.first_constant * per_row // SAMPLE_PROBLEMS)
+    rows = np.arange(0, layer.first_constant, step)
+    counts = ProblemCounts()
+    layer_solver = LayerSolver(source, layer, base_sets, below.unit_scale, solver)
+    start = clock()
+    for problems in pose(rows, layer, target, base_sets, SAMPLE_PROBLEMS):
+        layer_solver.solve(problems, counts)
+    return (clock() - start) / max(counts.total, 1)
+
+
+def predict(
+    network: Network,
+    activation: Activation,
+    specification: Specification,
+    *,
+    clock: Callable[[], float],
+    cancel: AskCancel = never_cancel,
+) -> dict[str, Any]:
+    """Predict a construction.
+
+    Args:
+        network: the target.
+        activation: between its layers.
+        specification: what would be constructed.
+        clock: seconds.
+        cancel: asked now and then.
+
+    Returns:
+        JSON data: source widths and parameters, problems, ticket parameters, subset size, success
+        probability, memory in bytes and seconds of the construct stage.
+
+    Raises:
+        EngineError: the spec cannot be had for this target.
+    """
+    drawn = draw_ticket(network, activation, specification, cancel=cancel)
+    plan = drawn.plan
+    source = Source(specification.source.seed, Distribution(specification.source.distribution))
+    weights, seconds = [], []
+    for layer in plan.layers:
+        if layer.role is Role.COPIES:
+            target = network.layers[layer.target_layer - 1]
+            weights.append(float(target.nonzero * layer.block_size))
+            seconds.append(_seconds_per_problem(source, plan, layer, network, clock))
+    mean_seconds = float(np.average(seconds, weights=np.maximum(weights, 1.0)))
+    return {
+        "source": {"widths": list(plan.widths), "parameters": plan.source_parameters},
+        "problems": {"total": drawn.problems, "expected_unsolved": drawn.expected_unsolved},
+        "success_probability": float(np.exp(-drawn.expected_unsolved)),
+        "ticket": {"parameters": drawn.parameters},
+        "subset_size": {"mean": drawn.mean_size},
+        "memory_bytes": BYTES_AT_REST + BYTES_PER_CELL * drawn.parameters,
+        "seconds": {"construct": mean_seconds * drawn.problems},
+    }
