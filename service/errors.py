@@ -7,6 +7,8 @@ ServiceError
 ├── PayloadTooLarge          an upload over its limit
 ├── EmptyUpload              an upload without a single byte
 ├── UploadRejected           a job names a checkpoint or data set that was rejected
+├── PlanRefused              no plan can be made from this checkpoint and spec
+├── PlanFailed               a worker's misfortune kept a plan from being made
 ├── StorageUnavailable       the database or the blob store does not answer
 └── QueueUnavailable         the broker does not answer; the outbox still holds the message
 
@@ -80,6 +82,18 @@ class UploadRejected(ServiceError):  # noqa: N818
         super().__init__(
             f"The {kind} {identifier!r} was rejected: {reason}", code=f"{kind.upper()}_REJECTED"
         )
+
+
+class PlanRefused(ServiceError):  # noqa: N818
+    """No plan can be made as asked; `code` is the one that the construction would fail with."""
+
+    code = "PLAN_REFUSED"
+
+
+class PlanFailed(ServiceError):  # noqa: N818
+    """The job that should make a plan failed by no fault of its request."""
+
+    code = "PLAN_FAILED"
 
 
 class StorageUnavailable(ServiceError):  # noqa: N818

@@ -7,10 +7,12 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import structlog
 
-from service.domain import ClaimedJob, Problem
+from service.domain import ClaimedJob, Job, JobKind, Problem
+from service.store import Transaction
 from service.store.tickets import CHUNK_BYTES
 from worker.lease import LeaseKeeper, LeaseLost
 from worker.plain_text import plain_problem
@@ -44,7 +46,7 @@ def work_one_job(workplace: Workplace) -> bool:
         claimed = tx.jobs.claim(workplace.name, workplace.settings.lease_seconds)
     if claimed is None:
         return False
-    log = _log.bind(job=claimed.job.id, attempt=claimed.job.attempt)
+    log = _log.bind(job=claimed.job.id, kind=claimed.job.kind, attempt=claimed.job.attempt)
     log.info("job started")
     folder = workplace.settings.scratch / claimed.lease_token
     folder.mkdir(mode=0o700)
@@ -108,15 +110,8 @@ def _conclude(outcome: Outcome, claimed: ClaimedJob, ticket: Path, workplace: Wo
     with workplace.store.begin() as tx:
         match outcome:
             case Succeeded(report=report):
-                stored = tx.tickets.add(
-                    job.tenant_id,
-                    job.id,
-                    job.checkpoint_id,
-                    report["ticket"]["digest"],
-                    report,
-                    _chunks(ticket),
-                )
-                kept = tx.jobs.succeed(job.id, token, stored.id, report)
+                stored = _store_ticket(tx, job, report, ticket)
+                kept = tx.jobs.succeed(job.id, token, stored, report)
             case Failed(code=code, detail=detail):
                 kept = tx.jobs.fail(job.id, token, plain_problem(code, detail))
             case Canceled():
@@ -129,13 +124,27 @@ def _conclude(outcome: Outcome, claimed: ClaimedJob, ticket: Path, workplace: Wo
             raise LeaseLost
 
 
+def _store_ticket(tx: Transaction, job: Job, report: dict[str, Any], file: Path) -> str | None:
+    """Store what a construction made; its id. Other kinds have nothing but their report."""
+    if job.kind is not JobKind.CONSTRUCT:
+        return None
+    assert job.checkpoint_id is not None
+    digest = report["ticket"]["digest"]
+    stored = tx.tickets.add(job.tenant_id, job.id, job.checkpoint_id, digest, report, _chunks(file))
+    return stored.id
+
+
 def _request(claimed: ClaimedJob, ticket: Path, workplace: Workplace) -> Run:
-    dataset = claimed.dataset_sha256
+    def blob(sha256: str | None) -> str | None:
+        return None if sha256 is None else str(workplace.blobs.path(sha256))
+
     return Run(
         job=claimed.job.id,
-        checkpoint=str(workplace.blobs.path(claimed.checkpoint_sha256)),
-        dataset=None if dataset is None else str(workplace.blobs.path(dataset)),
+        kind=claimed.job.kind.value,
+        checkpoint=blob(claimed.checkpoint_sha256),
+        dataset=blob(claimed.dataset_sha256),
         specification=claimed.job.spec,
+        replicates=claimed.job.replicates,
         ticket=str(ticket),
         threads=workplace.settings.runner_threads,
     )
@@ -149,7 +158,8 @@ def _chunks(path: Path) -> Iterator[bytes]:
 
 def _too_long(claimed: ClaimedJob, seconds: float) -> Failed:
     detail = (
-        f"The job ran for more than {seconds:g} s. Use a smaller base set or split the network."
+        f"The job ran for more than {seconds:g} s. Use a smaller base set, fewer replicates or "
+        "trials, or split the network."
     )
     return Failed(claimed.job.id, "JOB_TIMEOUT", detail)
 

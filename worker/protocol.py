@@ -13,12 +13,14 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Construct a ticket. Paths are absolute; the ticket's folder exists."""
+    """Do a job of some kind. Paths are absolute; the folder of a construction's ticket exists."""
 
     job: str
-    checkpoint: str
+    kind: str
+    checkpoint: str | None
     dataset: str | None
     specification: dict[str, Any]
+    replicates: int | None
     ticket: str
     threads: int | None
 
@@ -49,7 +51,10 @@ class ProgressMade:
 
 @dataclass(frozen=True, slots=True)
 class Succeeded:
-    """The ticket file is complete; `memory` is what the runner occupies now, in bytes."""
+    """The report, and a construction's ticket file, are complete.
+
+    `memory` is what the runner occupies now, in bytes.
+    """
 
     job: str
     report: dict[str, Any]
@@ -58,7 +63,7 @@ class Succeeded:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """There is no ticket, for this reason."""
+    """There is no report, for this reason."""
 
     job: str
     code: str

@@ -10,16 +10,14 @@ import queue
 import resource
 import sys
 import threading
-import time
 import traceback
-from pathlib import Path
 from typing import BinaryIO
 
 from ltengine.errors import Canceled as EngineCanceled
 from ltengine.errors import EngineError
-from ltengine.pipeline import PipelineRequest, run_pipeline, warm_up
-from ltengine.specification import parse_specification
+from ltengine.pipeline import warm_up
 from worker.attachment import die_with
+from worker.engine_jobs import work
 from worker.protocol import Cancel, Canceled, Failed, Message, Ready, Run, Succeeded, decode, encode
 from worker.reporter import Reporter
 
@@ -56,17 +54,10 @@ class Inbox:
 def run(request: Run, inbox: Inbox, reporter: Reporter) -> Message:
     """Run one job; its outcome as a message, whatever happens."""
     try:
-        report = run_pipeline(
-            PipelineRequest(
-                checkpoint=Path(request.checkpoint),
-                specification=parse_specification(request.specification),
-                ticket=Path(request.ticket),
-                dataset=None if request.dataset is None else Path(request.dataset),
-                threads=request.threads,
-            ),
-            clock=time.perf_counter,
-            progress=lambda stage, done, total: reporter.progress(request.job, stage, done, total),
-            cancel=lambda: inbox.is_canceled(request.job),
+        report = work(
+            request,
+            lambda stage, done, total: reporter.progress(request.job, stage, done, total),
+            lambda: inbox.is_canceled(request.job),
         )
         outcome = Succeeded(request.job, report, _memory())
         # A report that JSON cannot hold is the engine's failure, not the conversation's.
@@ -85,8 +76,8 @@ def run(request: Run, inbox: Inbox, reporter: Reporter) -> Message:
 
 
 _OUT_OF_MEMORY = (
-    "The construction needs more memory than this worker has. Use a smaller base set or network, "
-    "or run it on a worker with more memory."
+    "The job needs more memory than this worker has. Use a smaller base set or network, or run it "
+    "on a worker with more memory."
 )
 
 

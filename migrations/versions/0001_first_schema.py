@@ -189,9 +189,11 @@ def _create_jobs() -> None:
         "jobs",
         sa.Column("id", sa.String(length=32), nullable=False),
         sa.Column("tenant_id", sa.String(length=32), nullable=False),
-        sa.Column("checkpoint_id", sa.String(length=32), nullable=False),
+        sa.Column("kind", sa.String(length=16), nullable=False),
+        sa.Column("checkpoint_id", sa.String(length=32), nullable=True),
         sa.Column("dataset_id", sa.String(length=32), nullable=True),
         sa.Column("spec", sa.JSON(), nullable=False),
+        sa.Column("replicates", sa.Integer(), nullable=True),
         sa.Column("status", sa.String(length=16), nullable=False),
         sa.Column("attempt", sa.Integer(), nullable=False),
         sa.Column("max_attempts", sa.Integer(), nullable=False),
@@ -214,6 +216,15 @@ def _create_jobs() -> None:
             "status IN ('queued', 'running', 'canceling', 'succeeded', 'failed', 'canceled', "
             "'expired')",
             name="ck_jobs_status",
+        ),
+        sa.CheckConstraint(
+            "kind IN ('construct', 'estimate', 'statistics', 'plan')", name="ck_jobs_kind"
+        ),
+        sa.CheckConstraint(
+            "(kind = 'statistics') = (checkpoint_id IS NULL)", name="ck_jobs_checkpoint"
+        ),
+        sa.CheckConstraint(
+            "(kind = 'estimate') = (replicates IS NOT NULL)", name="ck_jobs_replicates"
         ),
         sa.ForeignKeyConstraint(
             ["checkpoint_id"], ["checkpoints.id"], name="fk_jobs_checkpoint_id"

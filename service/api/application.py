@@ -17,7 +17,7 @@ from service.api.cursors import Cursors, read_cursor_secret
 from service.api.deps import Parts
 from service.api.problems import install_problem_handlers
 from service.api.request_context import RequestContext
-from service.api.routes import checkpoints, datasets, health, jobs, problems, tickets
+from service.api.routes import checkpoints, datasets, health, jobs, plans, problems, tickets
 from service.settings import Settings
 from service.store import open_store
 from service.store.blobs import LocalBlobStore
@@ -76,7 +76,7 @@ def assemble_routes() -> FastAPI:
     )
     application.add_middleware(RequestContext)
     install_problem_handlers(application)
-    for module in (checkpoints, datasets, jobs, tickets, health, problems):
+    for module in (checkpoints, datasets, plans, jobs, tickets, health, problems):
         application.include_router(module.router)
     return application
 

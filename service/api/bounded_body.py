@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from fastapi import Request
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from fastapi import Request, Response
+from fastapi.routing import APIRoute
 from starlette.types import Message
 
 from service.errors import PayloadTooLarge
@@ -26,3 +30,16 @@ async def read_bounded(request: Request, limit: int = LARGEST_DOCUMENT) -> Reque
         return {"type": "http.request", "body": bytes(body), "more_body": False}
 
     return Request(request.scope, replay)
+
+
+class BoundedRoute(APIRoute):
+    """A route whose JSON body is read up to a limit: the framework would read any amount."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """The framework's handler, given a request that is read already."""
+        handle = super().get_route_handler()
+
+        async def read_then_handle(request: Request) -> Response:
+            return await handle(await read_bounded(request))
+
+        return read_then_handle

@@ -8,7 +8,7 @@ from pydantic.json_schema import models_json_schema
 
 from service.api.examples import EXAMPLES
 from service.api.responses import COMPONENT
-from service.api.schemas import JobSubmission, ProblemDocument
+from service.api.schemas import JobSubmission, PlanRequest, ProblemDocument
 
 _KEY_ORDER = (
     "tags",
@@ -53,7 +53,11 @@ def _share_responses(responses: dict[str, Any], shared: dict[str, Any]) -> dict[
 def _complete_schemas(schemas: dict[str, Any]) -> dict[str, Any]:
     # The framework knows nothing of problems, and loses defaults that are null.
     _, definitions = models_json_schema(
-        [(ProblemDocument, "serialization"), (JobSubmission, "validation")],
+        [
+            (ProblemDocument, "serialization"),
+            (JobSubmission, "validation"),
+            (PlanRequest, "validation"),
+        ],
         ref_template="#/components/schemas/{model}",
     )
     complete = {**schemas, **definitions["$defs"]}

@@ -30,6 +30,18 @@ _SUBMISSION: dict[str, Any] = {
     "labels": {"experiment": "lenet-300-100"},
 }
 
+_ESTIMATION: dict[str, Any] = {
+    "kind": "estimate",
+    "checkpoint_id": _CHECKPOINT,
+    "spec": {"construction": "L+1", "activation": {"name": "relu"}},
+    "replicates": 5,
+}
+
+_QUESTION: dict[str, Any] = {
+    "kind": "statistics",
+    "spec": {"candidates": 15, "tolerance": 0.01, "target": 0.5, "trials": 100000},
+}
+
 EXAMPLES: dict[str, dict[str, Any]] = {
     "CheckpointResource": {
         "id": _CHECKPOINT,
@@ -57,11 +69,17 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "links": {"self": f"/v1/datasets/{_DATASET}"},
     },
     "JobSubmission": _SUBMISSION,
+    "ConstructSubmission": _SUBMISSION,
+    "EstimateSubmission": _ESTIMATION,
+    "StatisticsSubmission": _QUESTION,
+    "PlanRequest": {"checkpoint_id": _CHECKPOINT, "spec": _ESTIMATION["spec"]},
     "JobResource": {
         "id": _JOB,
+        "kind": "construct",
         "status": "running",
         "terminal": False,
         **_SUBMISSION,
+        "replicates": None,
         "attempt": 1,
         "max_attempts": 3,
         "progress": {"stage": "construct", "done": 1, "total": 4, "fraction": 0.2125},

@@ -23,6 +23,8 @@ from service.errors import (
     NotAuthenticated,
     NotFound,
     PayloadTooLarge,
+    PlanFailed,
+    PlanRefused,
     QueueUnavailable,
     ServiceError,
     StorageUnavailable,
@@ -92,6 +94,19 @@ PROBLEM_TYPES: dict[type[ServiceError], ProblemType] = {
         "upload-rejected",
         "The file was rejected",
         "The job names a checkpoint or data set that did not pass validation; see its `rejection`.",
+    ),
+    PlanRefused: ProblemType(
+        422,
+        "plan-refused",
+        "No plan can be made",
+        "The checkpoint and the spec do not fit; `code` and `detail` are those of the job.",
+    ),
+    PlanFailed: ProblemType(
+        500,
+        "plan-failed",
+        "The plan was not made",
+        "The job that should make the plan failed by no fault of the request; `code` is its own. "
+        "Ask again; if it repeats, look at the job and at the workers' logs.",
     ),
     StorageUnavailable: ProblemType(
         503,

@@ -19,6 +19,8 @@ from service.errors import (
     NotAuthenticated,
     NotFound,
     PayloadTooLarge,
+    PlanFailed,
+    PlanRefused,
     ServiceError,
     StorageUnavailable,
     UploadRejected,
@@ -34,6 +36,10 @@ REQUEST_ID: dict[str, Any] = {
     "schema": {"type": "string"},
 }
 LOCATION = {"description": "Path of the resource.", "schema": {"type": "string"}}
+PREFERENCE_APPLIED = {
+    "description": "What was applied of the request's Prefer header; absent without one.",
+    "schema": {"type": "string"},
+}
 RETRY_AFTER = {"description": "Seconds to wait.", "schema": {"type": "integer"}}
 
 _EXAMPLE_REQUEST_ID = "5f2b8c1d9e7a4f60b3c2d1e0f9a8b7c6"
@@ -82,7 +88,7 @@ def _response(kinds: list[tuple[ProblemType, dict[str, Any]]]) -> dict[str, Any]
 
 def _example(error: type[ServiceError]) -> dict[str, Any]:
     kind = PROBLEM_TYPES[error]
-    code = "CHECKPOINT_REJECTED" if error is UploadRejected else error.code
+    code = _CODES.get(error, error.code)
     document = _document(kind, code, _DETAILS.get(error, kind.meaning))
     if error is InvalidRequest:
         document["errors"] = [
@@ -102,6 +108,11 @@ def _document(kind: ProblemType, code: str, detail: str) -> dict[str, Any]:
     }
 
 
+_CODES: dict[type[ServiceError], str] = {
+    UploadRejected: "CHECKPOINT_REJECTED",
+    PlanRefused: "INVALID_SPECIFICATION",
+    PlanFailed: "RUNNER_DIED",
+}
 _LOW = "Input should be greater than or equal to 1e-06 (got 0)"
 _DETAILS: dict[type[ServiceError], str] = {
     NotFound: "There is no job with the id 'job_01k2m3n4p5q6r7s8t9vawbxcyd'.",
@@ -113,6 +124,8 @@ _DETAILS: dict[type[ServiceError], str] = {
     UploadStalled: "No byte arrived for 60 seconds; send the upload again.",
     InvalidCursor: "The cursor was not issued for this list and these filters; "
     "start again without a cursor.",
+    PlanRefused: "/activation: the checkpoint does not name its activation; give one, for example "
+    '{"name": "relu"}',
     UploadRejected: "The checkpoint 'ckp_01k2m3n4p5q6r7s8t9vawbxcyd' was rejected: tensor "
     "'fc1.weight' holds NaN at [0, 3] (NOT_FINITE)",
 }

@@ -1,7 +1,15 @@
 """The records everything above the store speaks in: frozen, and free of SQL and HTTP."""
 
 from service.domain.events import Event, OutboxMessage, WorkKind
-from service.domain.jobs import ClaimedJob, Job, JobStatus, LeaseState, Progress, statuses_before
+from service.domain.jobs import (
+    ClaimedJob,
+    Job,
+    JobKind,
+    JobStatus,
+    LeaseState,
+    Progress,
+    statuses_before,
+)
 from service.domain.keys import ApiKey
 from service.domain.problems import Problem
 from service.domain.tickets import Ticket
@@ -15,6 +23,7 @@ __all__ = [
     "Dataset",
     "Event",
     "Job",
+    "JobKind",
     "JobStatus",
     "LeaseState",
     "OutboxMessage",

@@ -1,4 +1,4 @@
-"""Jobs: their states, which of them may follow which, and their progress."""
+"""Jobs: what they do, their states, which of them may follow which, and their progress."""
 
 from __future__ import annotations
 
@@ -8,6 +8,19 @@ from enum import Enum, StrEnum
 from typing import Any
 
 from service.domain.problems import Problem
+
+
+class JobKind(StrEnum):
+    """What a job does."""
+
+    CONSTRUCT = "construct"
+    """Constructs a ticket."""
+    ESTIMATE = "estimate"
+    """Estimates tickets from a sample of their problems; its result is its report."""
+    STATISTICS = "statistics"
+    """Solves random problems and counts failures; needs no checkpoint."""
+    PLAN = "plan"
+    """Lays a construction out and solves nothing: short, and somebody waits for it."""
 
 
 class JobStatus(StrEnum):
@@ -55,6 +68,8 @@ _STAGES: dict[str, tuple[float, float]] = {
     "construct": (0.05, 0.7),
     "verify": (0.7, 0.9),
     "evaluate": (0.9, 1.0),
+    # Then accuracies are measured, where there is a data set.
+    "estimate": (0.0, 0.95),
     "done": (1.0, 1.0),
 }
 
@@ -78,13 +93,19 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One construction that a tenant asked for; its row is the truth about it."""
+    """One piece of work that a tenant asked for; its row is the truth about it.
+
+    `spec` says what to do: a Specification or, for statistics, a StatisticsQuestion. Statistics
+    alone have no checkpoint, estimates alone a number of replicates, constructions alone a ticket.
+    """
 
     id: str
     tenant_id: str
-    checkpoint_id: str
+    kind: JobKind
+    checkpoint_id: str | None
     dataset_id: str | None
     spec: dict[str, Any]
+    replicates: int | None
     status: JobStatus
     attempt: int
     max_attempts: int
@@ -105,7 +126,7 @@ class ClaimedJob:
 
     job: Job
     lease_token: str
-    checkpoint_sha256: str
+    checkpoint_sha256: str | None
     dataset_sha256: str | None
 
 

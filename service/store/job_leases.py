@@ -7,7 +7,15 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, or_, select, update
 
-from service.domain import CheckpointStatus, ClaimedJob, JobStatus, LeaseState, Problem, Progress
+from service.domain import (
+    CheckpointStatus,
+    ClaimedJob,
+    JobKind,
+    JobStatus,
+    LeaseState,
+    Problem,
+    Progress,
+)
 from service.store.job_records import record
 from service.store.job_transitions import failure, transition
 from service.store.scope import Scope
@@ -24,10 +32,14 @@ class JobLeases:
         self._scope = scope
 
     def claim(self, worker: str, lease_seconds: float) -> ClaimedJob | None:
-        """The next job to run: of the tenant served longest ago, the oldest with ready inputs."""
+        """The next job to run: of the tenant served longest ago, the oldest with ready inputs.
+
+        Plans come before the tenant's other jobs: they are short, and somebody waits for them.
+        """
+        longer = JobRow.kind != JobKind.PLAN
         found = self._scope.session.execute(
             _claimable(JobRow, CheckpointRow.canonical_sha256, DatasetRow.canonical_sha256)
-            .order_by(TenantRow.last_served_at.nulls_first(), JobRow.queued_at, JobRow.id)
+            .order_by(TenantRow.last_served_at.nulls_first(), longer, JobRow.queued_at, JobRow.id)
             .limit(1)
             .with_for_update(of=JobRow, skip_locked=True)
         ).first()
@@ -65,16 +77,18 @@ class JobLeases:
         return self.lease_state(job_id, lease_token)
 
     def succeed(
-        self, job_id: str, lease_token: str, ticket_id: str, report: dict[str, Any]
+        self, job_id: str, lease_token: str, ticket_id: str | None, report: dict[str, Any]
     ) -> bool:
-        """Finish with a ticket; False: the lease is lost, so roll back what came with it."""
+        """Finish with a report and, where the kind brings one, a ticket.
+
+        False: the lease is lost, so roll back what came with it.
+        """
         done = {"ticket_id": ticket_id, "report": report, "stage": "done", "done": 1, "total": 1}
-        return self._finish(
-            job_id, lease_token, JobStatus.SUCCEEDED, done, {"ticket_id": ticket_id}
-        )
+        data = {} if ticket_id is None else {"ticket_id": ticket_id}
+        return self._finish(job_id, lease_token, JobStatus.SUCCEEDED, done, data)
 
     def fail(self, job_id: str, lease_token: str, problem: Problem) -> bool:
-        """Finish with the reason why there is no ticket; False: the lease is lost."""
+        """Finish with the reason why there is no result; False: the lease is lost."""
         data = {"code": problem.code}
         return self._finish(job_id, lease_token, JobStatus.FAILED, failure(problem), data)
 
@@ -159,15 +173,15 @@ def _held(job_id: str, lease_token: str) -> ColumnElement[bool]:
 
 
 def _claimable(*columns: Any) -> Select[Any]:
-    """Queued jobs whose checkpoint, and data set where they name one, are ready."""
+    """Queued jobs whose checkpoint and data set, where they name one, are ready."""
     return (
         select(*columns)
         .join(TenantRow, TenantRow.id == JobRow.tenant_id)
-        .join(CheckpointRow, CheckpointRow.id == JobRow.checkpoint_id)
+        .outerjoin(CheckpointRow, CheckpointRow.id == JobRow.checkpoint_id)
         .outerjoin(DatasetRow, DatasetRow.id == JobRow.dataset_id)
         .where(
             JobRow.status == JobStatus.QUEUED,
-            CheckpointRow.status == CheckpointStatus.READY,
+            or_(JobRow.checkpoint_id.is_(None), CheckpointRow.status == CheckpointStatus.READY),
             or_(JobRow.dataset_id.is_(None), DatasetRow.status == CheckpointStatus.READY),
         )
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from service.domain import Job, JobStatus, Problem, Progress
+from service.domain import Job, JobKind, JobStatus, Problem, Progress
 from service.store.tables import JobRow
 
 
@@ -12,9 +12,11 @@ def record(row: JobRow) -> Job:
     return Job(
         id=row.id,
         tenant_id=row.tenant_id,
+        kind=JobKind(row.kind),
         checkpoint_id=row.checkpoint_id,
         dataset_id=row.dataset_id,
         spec=row.spec,
+        replicates=row.replicates,
         status=JobStatus(row.status),
         attempt=row.attempt,
         max_attempts=row.max_attempts,

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import select
 
-from service.domain import CheckpointStatus, Job, JobStatus
+from service.domain import CheckpointStatus, Job, JobKind, JobStatus
 from service.errors import NotFound, UploadRejected
 from service.identifiers import new_id
 from service.store.job_leases import JobLeases
@@ -23,23 +23,29 @@ class JobRepository(JobLeases):
     def add(
         self,
         tenant_id: str,
-        checkpoint_id: str,
+        checkpoint_id: str | None,
         dataset_id: str | None,
         spec: dict[str, Any],
         labels: dict[str, str],
         max_attempts: int = 3,
+        *,
+        kind: JobKind = JobKind.CONSTRUCT,
+        replicates: int | None = None,
     ) -> Job:
         """A queued job and its wake-up; raises NotFound or UploadRejected for its inputs."""
-        self._check_upload(CheckpointRow, "checkpoint", tenant_id, checkpoint_id)
+        if checkpoint_id is not None:
+            self._check_upload(CheckpointRow, "checkpoint", tenant_id, checkpoint_id)
         if dataset_id is not None:
             self._check_upload(DatasetRow, "dataset", tenant_id, dataset_id)
         now = self._scope.now()
         row = JobRow(
             id=new_id("job"),
             tenant_id=tenant_id,
+            kind=kind,
             checkpoint_id=checkpoint_id,
             dataset_id=dataset_id,
             spec=spec,
+            replicates=replicates,
             status=JobStatus.QUEUED,
             attempt=0,
             max_attempts=max_attempts,
@@ -52,7 +58,7 @@ class JobRepository(JobLeases):
         )
         self._scope.session.add(row)
         self._scope.session.flush()
-        self._scope.emit(tenant_id, row.id, "job.queued", {})
+        self._scope.emit(tenant_id, row.id, "job.queued", {"kind": str(kind)})
         self._scope.announce("job")
         return record(row)
 
@@ -69,6 +75,7 @@ class JobRepository(JobLeases):
         limit: int,
         after: str | None = None,
         status: JobStatus | None = None,
+        kind: JobKind | None = None,
     ) -> list[Job]:
         """Jobs of the tenant, newest first, starting below the id `after`."""
         query = select(JobRow).where(JobRow.tenant_id == tenant_id)
@@ -76,6 +83,8 @@ class JobRepository(JobLeases):
             query = query.where(JobRow.id < after)
         if status is not None:
             query = query.where(JobRow.status == status)
+        if kind is not None:
+            query = query.where(JobRow.kind == kind)
         query = query.order_by(JobRow.id.desc()).limit(limit)
         query = query.execution_options(populate_existing=True)
         return [record(row) for row in self._scope.session.scalars(query)]

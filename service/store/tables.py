@@ -26,7 +26,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
 
-from service.domain import CheckpointStatus, JobStatus
+from service.domain import CheckpointStatus, JobKind, JobStatus
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -156,15 +156,20 @@ class JobRow(Row):
     __tablename__ = "jobs"
     __table_args__ = (
         _one_of("status", JobStatus),
+        _one_of("kind", JobKind),
+        CheckConstraint("(kind = 'statistics') = (checkpoint_id IS NULL)", name="checkpoint"),
+        CheckConstraint("(kind = 'estimate') = (replicates IS NOT NULL)", name="replicates"),
         Index("ix_jobs_claim", "status", "queued_at"),
         Index("ix_jobs_listing", "tenant_id", "id"),
     )
 
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
     tenant_id: Mapped[str] = mapped_column(ForeignKey("tenants.id"))
-    checkpoint_id: Mapped[str] = mapped_column(ForeignKey("checkpoints.id"), index=True)
+    kind: Mapped[str] = mapped_column(String(16))
+    checkpoint_id: Mapped[str | None] = mapped_column(ForeignKey("checkpoints.id"), index=True)
     dataset_id: Mapped[str | None] = mapped_column(ForeignKey("datasets.id"), index=True)
     spec: Mapped[dict[str, Any]]
+    replicates: Mapped[int | None]
     status: Mapped[str] = mapped_column(String(16))
     attempt: Mapped[int]
     max_attempts: Mapped[int]

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from service.domain import Job, JobStatus
+from service.domain import Job, JobKind, JobStatus
 from service.store import Store
 from service.usecases.pages import Page, cut_page
 
 
 @dataclass(frozen=True, slots=True)
 class JobRequest:
-    """What a tenant wants constructed; the spec is complete and checked."""
+    """What a tenant wants done; the spec is complete and checked, and fits the kind."""
 
-    checkpoint_id: str
-    dataset_id: str | None
+    kind: JobKind
     spec: dict[str, Any]
-    labels: Mapping[str, str]
+    checkpoint_id: str | None = None
+    dataset_id: str | None = None
+    replicates: int | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
 
 
 def submit_job(store: Store, tenant_id: str, request: JobRequest, max_attempts: int) -> Job:
@@ -34,6 +36,8 @@ def submit_job(store: Store, tenant_id: str, request: JobRequest, max_attempts: 
             request.spec,
             dict(request.labels),
             max_attempts,
+            kind=request.kind,
+            replicates=request.replicates,
         )
     return job
 
@@ -52,8 +56,13 @@ def get_job(store: Store, tenant_id: str, job_id: str) -> Job:
 
 
 def list_jobs(
-    store: Store, tenant_id: str, limit: int, after: str | None, status: JobStatus | None
+    store: Store,
+    tenant_id: str,
+    limit: int,
+    after: str | None,
+    status: JobStatus | None,
+    kind: JobKind | None,
 ) -> Page[Job]:
-    """A page of the tenant's jobs, newest first; of one status, if given."""
+    """A page of the tenant's jobs, newest first; of one status and one kind, if given."""
     with store.read() as tx:
-        return cut_page(tx.jobs.list(tenant_id, limit + 1, after, status), limit)
+        return cut_page(tx.jobs.list(tenant_id, limit + 1, after, status, kind), limit)

@@ -19,6 +19,7 @@ OPERATIONS = [
     ("POST", "/v1/datasets"),
     ("GET", "/v1/datasets"),
     ("GET", "/v1/datasets/{dataset}"),
+    ("POST", "/v1/plans"),
     ("POST", "/v1/jobs"),
     ("GET", "/v1/jobs"),
     ("GET", "/v1/jobs/{job}"),
@@ -66,7 +67,7 @@ def test_no_route_answers_without_a_valid_key(api: RunningApi) -> None:
     with bare:
         for method, path in OPERATIONS:
             answer = bare.request(method, path, content=b"{}" if method == "POST" else None)
-            if (method, path) == ("POST", "/v1/jobs"):
+            if path in ("/v1/jobs", "/v1/plans") and method == "POST":
                 answer = bare.request(method, path, json={"checkpoint_id": "x", "spec": SPEC})
             assert_refused(answer)
 
@@ -148,9 +149,14 @@ def test_another_tenants_files_cannot_be_used(api: RunningApi, own_ids: dict[str
     ]
 
     for attempt in attempts:
-        answer = api.stranger.post("/v1/jobs", json=attempt)
-        assert answer.status_code == 404
-        assert answer.json()["code"] == "NOT_FOUND"
+        estimate = {**attempt, "kind": "estimate"}
+        plan = {"checkpoint_id": attempt["checkpoint_id"], "spec": SPEC}
+        answers = [api.stranger.post("/v1/jobs", json=body) for body in (attempt, estimate)]
+        if attempt["checkpoint_id"] != theirs["id"]:
+            answers.append(api.stranger.post("/v1/plans", json=plan))
+        for answer in answers:
+            assert answer.status_code == 404
+            assert answer.json()["code"] == "NOT_FOUND"
 
 
 def test_lists_hold_only_what_is_ones_own(api: RunningApi, own_ids: dict[str, str]) -> None:

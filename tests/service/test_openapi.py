@@ -13,6 +13,7 @@ import yaml
 from pydantic import BaseModel
 
 from ltengine.specification import Specification
+from ltengine.statistics.question import StatisticsQuestion
 from service.api import schemas
 from service.api.application import assemble_routes
 from service.api.examples import EXAMPLES
@@ -90,12 +91,15 @@ def test_the_documented_command_writes_the_contract() -> None:
     assert not list(differences(yaml.safe_load(CONTRACT.read_text()), yaml.safe_load(made.stdout)))
 
 
-def test_the_spec_of_the_contract_is_the_engines(written: dict[str, Any]) -> None:
+@pytest.mark.parametrize("model", [Specification, StatisticsQuestion])
+def test_the_specs_of_the_contract_are_the_engines(
+    written: dict[str, Any], model: type[BaseModel]
+) -> None:
     known = written["components"]["schemas"]
-    own = Specification.model_json_schema(ref_template="#/components/schemas/{model}")
-    parts = own.pop("$defs")
+    own = model.model_json_schema(ref_template="#/components/schemas/{model}")
+    parts = own.pop("$defs", {})
 
-    assert not list(differences(known["Specification"], own))
+    assert not list(differences(known[model.__name__], own))
     for name, part in parts.items():
         assert not list(differences(known[name], part))
 

@@ -52,7 +52,12 @@ def test_the_migrations_build_exactly_the_tables_that_the_models_describe(empty_
     upgrade(empty_url)
 
     assert differences(empty_url) == []
-    assert constraints(empty_url)["jobs"] == {"ck_jobs_status"}
+    assert constraints(empty_url)["jobs"] == {
+        "ck_jobs_status",
+        "ck_jobs_kind",
+        "ck_jobs_checkpoint",
+        "ck_jobs_replicates",
+    }
 
 
 def test_up_down_up_ends_where_up_ends(empty_url: str) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from service.domain import Job
+from service.domain import Job, JobKind
 from service.settings import Settings
 from service.store import Store
 from worker.runner_process import RunnerProcess
@@ -55,9 +55,17 @@ def submit(store: Store) -> Submit:
         assert task is not None
         tx.checkpoints.accept(task.id, task.lease_token, "c" * 64, {})
 
-    def submit_one(behaviour: str, max_attempts: int = 3) -> Job:
+    def submit_one(behaviour: str, max_attempts: int = 3, kind: JobKind = JobKind.CONSTRUCT) -> Job:
         with store.begin() as tx:
-            spec = {"behave": behaviour}
-            return tx.jobs.add(tenant_id, checkpoint.id, None, spec, {}, max_attempts)
+            return tx.jobs.add(
+                tenant_id,
+                None if kind is JobKind.STATISTICS else checkpoint.id,
+                None,
+                {"behave": behaviour},
+                {},
+                max_attempts,
+                kind=kind,
+                replicates=4 if kind is JobKind.ESTIMATE else None,
+            )
 
     return submit_one

@@ -1,7 +1,7 @@
 """A runner that speaks the protocol and computes nothing: for tests of the processes around it.
 
-The specification says how it behaves: succeed, fail, hang (until canceled), stubborn (hangs and
-ignores cancellation), die.
+The specification says how it behaves: succeed (with a ticket), report (without), fail, hang
+(until canceled), stubborn (hangs and ignores cancellation), die.
 """
 
 from __future__ import annotations
@@ -52,6 +52,9 @@ def behave(run: Run) -> None:
             Path(run.ticket).write_bytes(b"a ticket")
             report = {"ticket": {"digest": "d"}, "runner": os.getpid()}
             say(Succeeded(run.job, report, 1 << 20))
+        case "report":
+            seen = {"kind": run.kind, "checkpoint": run.checkpoint, "replicates": run.replicates}
+            say(Succeeded(run.job, seen, 1 << 20))
         case "fail":
             say(Failed(run.job, "UNSOLVED_PROBLEMS", "3 problems have no solution"))
         case "hang":

@@ -9,7 +9,9 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from service.domain import Job, JobStatus
+import pytest
+
+from service.domain import Job, JobKind, JobStatus
 from service.store import Store
 from tests.waiting import wait_until
 from worker.execution import work_one_job
@@ -64,6 +66,42 @@ def test_success_stores_ticket_report_and_state(
     assert ticket.digest == "d"
     assert done.report == ticket.report
     assert list(workplace.settings.scratch.iterdir()) == []
+
+
+WITHOUT_TICKET = [JobKind.ESTIMATE, JobKind.STATISTICS, JobKind.PLAN]
+
+
+@pytest.mark.parametrize("kind", WITHOUT_TICKET)
+def test_other_kinds_bring_a_report_and_no_ticket(
+    workplace: Workplace, store: Store, submit: Submit, kind: JobKind
+) -> None:
+    job = submit("report", kind=kind)
+
+    assert work_one_job(workplace)
+
+    done = current(store, job)
+    canonical = None if kind is JobKind.STATISTICS else str(workplace.blobs.path("c" * 64))
+    assert done.status is JobStatus.SUCCEEDED
+    assert done.ticket_id is None
+    assert done.report == {
+        "kind": kind,
+        "checkpoint": canonical,
+        "replicates": 4 if kind is JobKind.ESTIMATE else None,
+    }
+    with store.read() as tx:
+        assert tx.tickets.list(job.tenant_id, 10) == []
+
+
+@pytest.mark.parametrize("kind", WITHOUT_TICKET)
+def test_every_kind_is_canceled_and_given_back_alike(
+    workplace: Workplace, store: Store, submit: Submit, kind: JobKind
+) -> None:
+    assert cancel_and_time(workplace, store, submit("hang", kind=kind)) < 2
+
+    killed = submit("die", kind=kind)
+    assert work_one_job(workplace)
+
+    assert (current(store, killed).status, current(store, killed).attempt) == (JobStatus.QUEUED, 1)
 
 
 def test_a_failed_job_says_why(workplace: Workplace, store: Store, submit: Submit) -> None:

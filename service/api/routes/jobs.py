@@ -1,20 +1,24 @@
-"""Jobs: constructions of tickets."""
+"""Jobs: constructions, estimates and statistics; and what became of them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
-from typing import Annotated, Any
+from typing import Annotated
 
-from fastapi import APIRouter, Query, Request, Response
-from fastapi.routing import APIRoute
+from fastapi import APIRouter, Query, Response
 
-from service.api.bounded_body import read_bounded
+from service.api.bounded_body import BoundedRoute
 from service.api.deps import Caller, JobId, PageDep, PartsDep, checked_id
 from service.api.refusals import InvalidCursor
 from service.api.responses import LOCATION, RETRY_AFTER, body, problems
 from service.api.routes.pages import send_page
-from service.api.schemas import JobResource, JobSubmission, PageOf
-from service.domain import Job, JobStatus
+from service.api.schemas import (
+    EstimateSubmission,
+    JobResource,
+    JobSubmission,
+    PageOf,
+    StatisticsSubmission,
+)
+from service.domain import Job, JobKind, JobStatus
 from service.errors import InvalidRequest, NotFound, PayloadTooLarge, UploadRejected
 from service.usecases.jobs import JobRequest, cancel_job, get_job, list_jobs, submit_job
 from service.usecases.pages import Page
@@ -23,20 +27,7 @@ from service.usecases.pages import Page
 _RETRY_SECONDS = 1
 
 
-class _BoundedRoute(APIRoute):
-    """A route whose JSON body is read up to a limit: the framework would read any amount."""
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """The framework's handler, given a request that is read already."""
-        handle = super().get_route_handler()
-
-        async def read_then_handle(request: Request) -> Response:
-            return await handle(await read_bounded(request))
-
-        return read_then_handle
-
-
-router = APIRouter(prefix="/v1/jobs", tags=["jobs"], route_class=_BoundedRoute)
+router = APIRouter(prefix="/v1/jobs", tags=["jobs"], route_class=BoundedRoute)
 
 
 @router.post(
@@ -52,25 +43,36 @@ router = APIRouter(prefix="/v1/jobs", tags=["jobs"], route_class=_BoundedRoute)
 def submit(
     response: Response, caller: Caller, parts: PartsDep, submission: JobSubmission
 ) -> JobResource:
-    """Queues the construction of a ticket.
+    """Queues a job: the construction of a ticket, an estimate, or statistics (see `kind`).
 
     The checkpoint (and data set) may still be validating: the job starts when they are ready, and
     fails with CHECKPOINT_REJECTED or DATASET_REJECTED when they are not. Poll `links.self` until
     `terminal` is true.
     """
-    if submission.dataset_id is not None:
-        checked_id("dataset", submission.dataset_id)
-    asked = JobRequest(
-        checked_id("checkpoint", submission.checkpoint_id),
-        submission.dataset_id,
-        submission.spec.model_dump(mode="json"),
-        submission.labels,
-    )
+    asked = _job_request(submission)
     job = submit_job(parts.store, caller.tenant_id, asked, parts.settings.max_attempts)
     resource = JobResource.of(job)
     response.headers["Location"] = resource.links.self
     response.headers["Retry-After"] = str(_RETRY_SECONDS)
     return resource
+
+
+def _job_request(submission: JobSubmission) -> JobRequest:
+    """What is asked for, in the service's words; raises NotFound for ids that cannot be."""
+    asked = submission.root
+    spec = asked.spec.model_dump(mode="json")
+    if isinstance(asked, StatisticsSubmission):
+        return JobRequest(JobKind.STATISTICS, spec, labels=asked.labels)
+    if asked.dataset_id is not None:
+        checked_id("dataset", asked.dataset_id)
+    return JobRequest(
+        JobKind(asked.kind),
+        spec,
+        checked_id("checkpoint", asked.checkpoint_id),
+        asked.dataset_id,
+        asked.replicates if isinstance(asked, EstimateSubmission) else None,
+        asked.labels,
+    )
 
 
 @router.get(
@@ -84,13 +86,15 @@ def list_page(
     parts: PartsDep,
     asked: PageDep,
     status: Annotated[JobStatus | None, Query(description="only jobs in this status")] = None,
+    kind: Annotated[JobKind | None, Query(description="only jobs of this kind")] = None,
 ) -> PageOf[JobResource]:
     """The tenant's jobs, newest first."""
 
     def fetch(limit: int, after: str | None) -> Page[Job]:
-        return list_jobs(parts.store, caller.tenant_id, limit, after, status)
+        return list_jobs(parts.store, caller.tenant_id, limit, after, status, kind)
 
-    return send_page(parts, f"jobs/{caller.tenant_id}/{status}", asked, fetch, JobResource.of)
+    scope = f"jobs/{caller.tenant_id}/{status}/{kind}"
+    return send_page(parts, scope, asked, fetch, JobResource.of)
 
 
 @router.get(

@@ -5,34 +5,20 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from ltengine.specification import Specification
 from service.api.schemas.problems import Reason
-from service.api.schemas.text import Labels
 from service.api.schemas.wire import Wire
-from service.domain import Job, JobStatus, Progress
-
-
-class JobSubmission(BaseModel):
-    """What to construct, and from which checkpoint."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    checkpoint_id: str = Field(description="an uploaded checkpoint; it may still be validating")
-    dataset_id: str | None = Field(
-        default=None, description="an uploaded data set on which accuracies are measured"
-    )
-    spec: Specification
-    labels: Labels = Field(
-        default_factory=dict, description="up to 16 names with values, kept with the job"
-    )
+from service.domain import Job, JobKind, JobStatus, Progress
 
 
 class ProgressResource(Wire):
     """How far a job is."""
 
-    stage: str = Field(description="queued, load, construct, verify, evaluate or done")
+    stage: str = Field(
+        description="queued, then load, construct, verify and evaluate (kind construct) or the "
+        "kind itself (estimate, statistics, plan), then done"
+    )
     done: int = Field(description="finished steps of the stage")
     total: int = Field(description="all steps of the stage; 0 while not known")
     fraction: float = Field(description="of the whole job, from 0 to 1")
@@ -72,25 +58,32 @@ class JobLinks(Wire):
 
 
 class JobResource(Wire):
-    """A construction: what was asked for, how far it is, and how it ended."""
+    """A job: what was asked for, how far it is, and how it ended."""
 
     id: str
+    kind: JobKind
     status: JobStatus
     terminal: bool = Field(
         description="true once the status can no longer change: the only thing to wait for"
     )
-    checkpoint_id: str
+    checkpoint_id: str | None = Field(description="null for statistics, which need none")
     dataset_id: str | None
     spec: dict[str, Any] = Field(
-        description="the Specification as accepted, every default filled in"
+        description="the Specification (statistics: the StatisticsQuestion) as accepted, every "
+        "default filled in"
     )
+    replicates: int | None = Field(description="sources of an estimate; null for other kinds")
     labels: dict[str, str]
     attempt: int = Field(description="how many times the job was started")
     max_attempts: int
     progress: ProgressResource
     error: Reason | None = Field(description="why the job failed; null unless it did")
-    ticket_id: str | None = Field(description="the ticket, once the job succeeded")
-    metrics: dict[str, Any] | None = Field(description="the report, once the job succeeded")
+    ticket_id: str | None = Field(
+        description="the ticket, once a construction succeeded; null for other kinds"
+    )
+    metrics: dict[str, Any] | None = Field(
+        description="the report, once the job succeeded; of a plan, the plan"
+    )
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
@@ -101,11 +94,13 @@ class JobResource(Wire):
         """The wire form of a job."""
         return cls(
             id=job.id,
+            kind=job.kind,
             status=job.status,
             terminal=job.status.terminal,
             checkpoint_id=job.checkpoint_id,
             dataset_id=job.dataset_id,
             spec=job.spec,
+            replicates=job.replicates,
             labels=job.labels,
             attempt=job.attempt,
             max_attempts=job.max_attempts,

@@ -1,0 +1,113 @@
+"""What can be asked for: one model for each kind of job, and the plan."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, RootModel, Tag
+
+from ltengine.errors import SpecificationError
+from ltengine.specification import Specification
+from ltengine.statistics.question import StatisticsQuestion, parse_question
+from service.api.schemas.text import Labels
+
+LARGEST_REPLICATES = 100
+_TAG = "a job of kind "
+
+_CHECKPOINT = "an uploaded checkpoint; it may still be validating"
+_DATASET = "an uploaded data set on which accuracies are measured"
+LabelsField = Annotated[Labels, Field(description="up to 16 names with values, kept with the job")]
+
+
+class _Asked(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ConstructSubmission(_Asked):
+    """Construct a ticket of a checkpoint."""
+
+    kind: Literal["construct"] = "construct"
+    checkpoint_id: str = Field(description=_CHECKPOINT)
+    dataset_id: str | None = Field(default=None, description=_DATASET)
+    spec: Specification
+    labels: LabelsField = Field(default_factory=dict)
+
+
+class EstimateSubmission(_Asked):
+    """Estimate the tickets of a checkpoint, for networks too large to construct.
+
+    A sample of the problems that a construction would pose is solved exactly; the report gives
+    parameters, errors, expected failures and accuracies with their confidence intervals.
+    """
+
+    kind: Literal["estimate"]
+    checkpoint_id: str = Field(description=_CHECKPOINT)
+    dataset_id: str | None = Field(default=None, description=_DATASET)
+    spec: Specification
+    replicates: int = Field(
+        default=3,
+        ge=1,
+        le=LARGEST_REPLICATES,
+        description="how many sources to estimate with: the spec's seed and those that follow it",
+    )
+    labels: LabelsField = Field(default_factory=dict)
+
+
+def _within_the_engine(question: StatisticsQuestion) -> StatisticsQuestion:
+    """Refuse here what the engine's own reading would refuse later."""
+    try:
+        parse_question(question.model_dump())
+    except SpecificationError as refusal:
+        raise ValueError(refusal.detail) from refusal
+    return question
+
+
+class StatisticsSubmission(_Asked):
+    """Solve random subset-sum problems: how many fail, how many elements do the others need?"""
+
+    kind: Literal["statistics"]
+    spec: Annotated[StatisticsQuestion, AfterValidator(_within_the_engine)]
+    labels: LabelsField = Field(default_factory=dict)
+
+
+def _tag(kind: str) -> Tag:
+    """A tag appears in the place of an error, so it must not look like a field's name."""
+    return Tag(f"{_TAG}{kind}")
+
+
+def _tag_of(submission: Any) -> str:
+    """The kind, as a tag; what is no object at all is refused as the most ordinary kind."""
+    given = submission.get("kind", "construct") if isinstance(submission, Mapping) else "construct"
+    return f"{_TAG}{given}" if isinstance(given, str) else _TAG
+
+
+class JobSubmission(
+    RootModel[
+        Annotated[
+            Annotated[ConstructSubmission, _tag("construct")]
+            | Annotated[EstimateSubmission, _tag("estimate")]
+            | Annotated[StatisticsSubmission, _tag("statistics")],
+            Discriminator(
+                _tag_of,
+                custom_error_type="unknown_kind",
+                custom_error_message='kind must be "construct", "estimate" or "statistics"; '
+                "plans are asked for at POST /v1/plans",
+            ),
+        ]
+    ]
+):
+    """A job: `kind` says which of these it is; `construct` where none is given."""
+
+
+def kind_asked_for(place: object) -> str | None:
+    """The kind named by a part of an error's place, if that part is no field but a kind."""
+    named = isinstance(place, str) and place.startswith(_TAG)
+    return str(place).removeprefix(_TAG) if named else None
+
+
+class PlanRequest(_Asked):
+    """Which construction to lay out."""
+
+    checkpoint_id: str = Field(description=_CHECKPOINT)
+    spec: Specification

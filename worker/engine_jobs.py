@@ -1,0 +1,91 @@
+"""What the engine does for each kind of job; only the runner imports this, as it loads the engine.
+
+All kinds look the same from outside: a request comes in, a report goes out, progress is told, and
+a wish to stop is obeyed. A construction also leaves its ticket file where the request says.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numba
+
+from ltengine.estimation import estimate_files
+from ltengine.pipeline import ALL_THREADS, PipelineRequest, plan_construction, run_pipeline
+from ltengine.progress import AskCancel, ReportProgress
+from ltengine.specification import parse_specification
+from ltengine.statistics.measurement import measure
+from ltengine.statistics.question import parse_question
+from worker.protocol import Run
+
+_Work = Callable[[Run, ReportProgress, AskCancel], dict[str, Any]]
+
+
+def work(request: Run, progress: ReportProgress, cancel: AskCancel) -> dict[str, Any]:
+    """Do one job; its report.
+
+    Raises:
+        EngineError: the job cannot be done, or ``cancel`` said so.
+    """
+    numba.set_num_threads(min(request.threads or ALL_THREADS, ALL_THREADS))
+    return _WORK[request.kind](request, progress, cancel)
+
+
+def _construct(request: Run, progress: ReportProgress, cancel: AskCancel) -> dict[str, Any]:
+    return run_pipeline(
+        PipelineRequest(
+            checkpoint=_checkpoint(request),
+            specification=parse_specification(request.specification),
+            ticket=Path(request.ticket),
+            dataset=_dataset(request),
+            threads=request.threads,
+        ),
+        clock=time.perf_counter,
+        progress=progress,
+        cancel=cancel,
+    )
+
+
+def _estimate(request: Run, progress: ReportProgress, cancel: AskCancel) -> dict[str, Any]:
+    assert request.replicates is not None
+    return estimate_files(
+        _checkpoint(request),
+        parse_specification(request.specification),
+        _dataset(request),
+        request.replicates,
+        progress=progress,
+        cancel=cancel,
+    )
+
+
+def _statistics(request: Run, progress: ReportProgress, cancel: AskCancel) -> dict[str, Any]:
+    question = parse_question(request.specification)
+    return measure(question, progress=progress, cancel=cancel).to_document()
+
+
+def _plan(request: Run, progress: ReportProgress, cancel: AskCancel) -> dict[str, Any]:  # noqa: ARG001
+    # Laying out takes a moment: there is no point at which it could be asked to stop.
+    progress("plan", 0, 1)
+    return plan_construction(
+        _checkpoint(request), parse_specification(request.specification), clock=time.monotonic
+    )
+
+
+def _checkpoint(request: Run) -> Path:
+    assert request.checkpoint is not None
+    return Path(request.checkpoint)
+
+
+def _dataset(request: Run) -> Path | None:
+    return None if request.dataset is None else Path(request.dataset)
+
+
+_WORK: dict[str, _Work] = {
+    "construct": _construct,
+    "estimate": _estimate,
+    "statistics": _statistics,
+    "plan": _plan,
+}
