@@ -9,7 +9,6 @@ from typing import Any
 
 import numba
 import numpy as np
-from numpy.typing import NDArray
 
 from ltengine import ENGINE_VERSION
 from ltengine.activation import specified_activation
@@ -39,8 +38,6 @@ from ltengine.verification import verify
 ALL_THREADS = numba.get_num_threads()
 WORST_INPUTS = 16
 """The search for the largest error also starts from the worst inputs of the data set."""
-RANDOM_INPUTS = 256
-"""Where no data set is given, the error is observed on this many inputs drawn from the domain."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,15 +72,13 @@ def check_device(specification: Specification) -> str:
     return "cpu"
 
 
-def _observation_inputs(
-    dataset: Dataset | None, specification: Specification, width: int
-) -> NDArray[np.float32]:
-    if dataset is not None:
-        return normalise(dataset, specification.input, width)
-    generator = np.random.default_rng(0)
-    domain = specification.input
-    drawn = generator.uniform(domain.normalised_low, domain.normalised_high, (RANDOM_INPUTS, width))
-    return drawn.astype(np.float32)
+@dataclass(frozen=True, slots=True)
+class _Observation:
+    """Largest output errors found, and accuracies where there is a data set."""
+
+    on_data: float | None
+    by_search: float
+    accuracy: dict[str, Any] | None
 
 
 def _observe(
@@ -92,21 +87,28 @@ def _observe(
     specification: Specification,
     dataset: Dataset | None,
     cancel: AskCancel,
-) -> tuple[float, dict[str, Any] | None]:
-    """The largest output error found on data and by search, and accuracies on a data set."""
+) -> _Observation:
+    """Run the ticket on the data, and search the whole domain, also from the worst data."""
     activation = specified_activation(specification)
-    inputs = _observation_inputs(dataset, specification, network.inputs)
-    target_outputs = network.evaluate(inputs, activation)
-    ticket_outputs = evaluate_ticket(compact(layers), inputs)
-    differences = np.abs(target_outputs - ticket_outputs).max(axis=1)
-    worst = inputs[np.argsort(differences)[-WORST_INPUTS:]]
+    on_data, accuracy, worst = None, None, None
+    if dataset is not None:
+        inputs = normalise(dataset, specification.input, network.inputs)
+        target_outputs = network.evaluate(inputs.astype(np.float64), activation)
+        ticket_outputs = evaluate_ticket(compact(layers), inputs)
+        errors = np.abs(target_outputs - ticket_outputs).max(axis=1)
+        on_data = float(errors.max())
+        worst = inputs[np.argsort(errors)[-WORST_INPUTS:]]
+        accuracy = asdict(compare_predictions(target_outputs, ticket_outputs, dataset.labels))
     searched = search_largest_error(
-        layers, network, activation, specification.input, also_from=worst, cancel=cancel
+        layers,
+        network,
+        activation,
+        specification.input,
+        seed=specification.source.seed,
+        also_from=worst,
+        cancel=cancel,
     )
-    observed = max(float(differences.max()), searched.error)
-    if dataset is None:
-        return observed, None
-    return observed, asdict(compare_predictions(target_outputs, ticket_outputs, dataset.labels))
+    return _Observation(on_data, searched.error, accuracy)
 
 
 class _Stopwatch:
@@ -169,7 +171,7 @@ def run_pipeline(
     watch.stage_done("verify")
 
     _step("evaluate", progress, cancel)
-    observed, accuracy = _observe(network, found.layers, specification, dataset, cancel)
+    observation = _observe(network, found.layers, specification, dataset, cancel)
     watch.stage_done("evaluate")
 
     data, digest = write_ticket(ticket)
@@ -178,10 +180,15 @@ def run_pipeline(
         "target": describe_target(network),
         "ticket": describe_ticket(ticket, digest, len(data)),
         "source": describe_source(ticket, found.construction.plan),
-        "error": describe_error(verdict.largest_parameter_error, certificate, observed),
+        "error": describe_error(
+            verdict.largest_parameter_error,
+            certificate,
+            observation.on_data,
+            observation.by_search,
+        ),
         **describe_problems(found.construction.counts),
         "attempts": found.attempts,
-        "accuracy": accuracy,
+        "accuracy": observation.accuracy,
         "seconds": watch.seconds,
         "device": device,
         "specification": ticket.specification,
@@ -227,5 +234,9 @@ def warm_up() -> None:
     network = build_network(layers)
     specification = parse_specification({"construction": "L+1", "activation": {"name": "relu"}})
     activation = specified_activation(specification)
-    ticket = assemble_ticket(construct(network, activation, specification), network, specification)
-    evaluate_ticket(compact(rebuild(ticket)), np.zeros((2, 2), np.float32))
+    found = construct(network, activation, specification)
+    ticket = assemble_ticket(found, network, specification)
+    cells = rebuild(ticket)
+    issue_certificate(ticket, network, cells, specification)
+    search_largest_error(cells, network, activation, specification.input, starts=2, steps=1)
+    evaluate_ticket(compact(cells), np.zeros((2, 2), np.float32))

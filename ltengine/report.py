@@ -69,22 +69,29 @@ def describe_source(ticket: Ticket, plan: Plan) -> dict[str, Any]:
 
 
 def describe_error(
-    largest_parameter: float | None, certificate: Certificate, observed: float
+    largest_parameter: float | None,
+    certificate: Certificate,
+    on_data: float | None,
+    by_search: float,
 ) -> dict[str, Any]:
     """What is proved about the error, and the largest one found.
 
     ``largest_parameter`` is over the neurons that are read. ``certified`` bounds every output,
     ``certified_l1`` the L1 norm of them all;
-    ``lipschitz_product`` is the plain bound by norms, for comparison.
+    ``lipschitz_product`` and ``row_sum_product`` are plain bounds by norms, for comparison.
     """
+    observed = max(by_search, on_data or 0.0)
     return {
         "largest_parameter": largest_parameter,
         "mean_parameter": certificate.mean_parameter_error,
         "certified": certificate.largest,
         "certified_l1": float(certificate.errors.sum()),
         "observed": observed,
+        "observed_on_data": on_data,
+        "observed_by_search": by_search,
         "ratio": certificate.largest / observed if observed > 0.0 else None,
         "lipschitz_product": certificate.lipschitz_product,
+        "row_sum_product": certificate.row_sum_product,
     }
 
 
