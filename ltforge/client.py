@@ -22,6 +22,10 @@ CHECKPOINTS = "/v1/checkpoints"
 DATASETS = "/v1/datasets"
 JOBS = "/v1/jobs"
 TICKETS = "/v1/tickets"
+PLANS = "/v1/plans"
+
+LONGEST_ANSWER = 10.0
+"""Seconds a plan may take before it is waited for as a job."""
 
 Item = TypeVar("Item")
 
@@ -126,19 +130,83 @@ class Client:
 
     def submit(
         self,
-        checkpoint: Checkpoint | str,
+        checkpoint: Checkpoint | str | None,
         spec: Mapping[str, Any],
         dataset: Dataset | str | None = None,
         labels: Mapping[str, str] | None = None,
+        *,
+        kind: str = "construct",
+        replicates: int | None = None,
     ) -> Job:
-        """Ask for a ticket of ``checkpoint``. Returns at once; ``Job.wait`` waits for the end."""
-        document: dict[str, Any] = {"checkpoint_id": _id_of(checkpoint), "spec": dict(spec)}
+        """Ask for a ticket of ``checkpoint``. Returns at once; ``Job.wait`` waits for the end.
+
+        Other kinds of jobs are easier to ask for by ``estimate`` and ``statistics``.
+        """
+        document: dict[str, Any] = {"kind": kind, "spec": dict(spec)}
+        if checkpoint is not None:
+            document["checkpoint_id"] = _id_of(checkpoint)
         if dataset is not None:
             document["dataset_id"] = _id_of(dataset)
+        if replicates is not None:
+            document["replicates"] = replicates
         if labels:
             document["labels"] = dict(labels)
         answer = self._connection.post(JOBS, document, repeat=Repeat.ONLY_IF_NOTHING_HAPPENED)
         return read_job(answer, self._connection)
+
+    def estimate(
+        self,
+        checkpoint: Checkpoint | str,
+        spec: Mapping[str, Any],
+        dataset: Dataset | str | None = None,
+        labels: Mapping[str, str] | None = None,
+        *,
+        replicates: int = 3,
+    ) -> Job:
+        """Ask what tickets of ``checkpoint`` would be like, where it is too large to construct any.
+
+        A sample of their problems is solved exactly, for ``replicates`` sources; the report, with
+        confidence intervals, is the finished job's ``metrics``.
+        """
+        return self.submit(
+            checkpoint, spec, dataset, labels, kind="estimate", replicates=replicates
+        )
+
+    def statistics(
+        self,
+        question: Mapping[str, Any] | None = None,
+        labels: Mapping[str, str] | None = None,
+    ) -> Job:
+        """Ask how often random subset-sum problems fail; the answer is the job's ``metrics``.
+
+        Args:
+            question: distribution, candidates, tolerance, target, largest_subset, trials and seed;
+                what is left out takes the service's default.
+            labels: names with values, kept with the job.
+        """
+        return self.submit(None, question or {}, labels=labels, kind="statistics")
+
+    def plan(
+        self, checkpoint: Checkpoint | str, spec: Mapping[str, Any], *, timeout: float = 300.0
+    ) -> dict[str, Any]:
+        """What a construction would lay out, find and cost, without constructing anything.
+
+        Args:
+            checkpoint: the target network.
+            spec: what would be constructed.
+            timeout: seconds to wait at most.
+
+        Raises:
+            LTForgeError: no plan can be made; the code is the one a construction would fail with.
+            WaitTimeoutError: ``timeout`` seconds passed first.
+        """
+        document = {"checkpoint_id": _id_of(checkpoint), "spec": dict(spec)}
+        wait = min(timeout, LONGEST_ANSWER)
+        answer, made = self._connection.post_patiently(PLANS, document, seconds=wait)
+        if made:
+            return answer
+        job = read_job(answer, self._connection).wait(timeout - wait)
+        return job.metrics or {}
 
     def job(self, job_id: str) -> Job:
         """One job by its id."""
@@ -151,11 +219,15 @@ class Client:
         )
         return read_job(document, self._connection)
 
-    def list_jobs(self, *, status: str | None = None, page_size: int = 50) -> Iterator[Job]:
+    def list_jobs(
+        self, *, status: str | None = None, kind: str | None = None, page_size: int = 50
+    ) -> Iterator[Job]:
         """All your jobs, newest first, fetched page by page."""
         parameters: dict[str, str | int] = {"limit": page_size}
         if status is not None:
             parameters["status"] = status
+        if kind is not None:
+            parameters["kind"] = kind
         return self._pages(JOBS, parameters, lambda document: read_job(document, self._connection))
 
     # Tickets

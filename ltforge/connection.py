@@ -31,6 +31,7 @@ class Connection:
         retries: RetryPolicy,
     ) -> None:
         self._retries = retries
+        self._timeout = timeout
         self._http = httpx.Client(
             base_url=base_url,
             headers={
@@ -65,6 +66,23 @@ class Connection:
                 return self._document(self._http.post(path, json=document))
 
         return with_retries(attempt, self._retries, repeat)
+
+    def post_patiently(
+        self, path: str, document: Mapping[str, Any], *, seconds: float
+    ) -> tuple[dict[str, Any], bool]:
+        """Ask for something that takes a while: the JSON object, and whether it is the result.
+
+        If it is not, it is the job that makes the result. The service is asked to wait so many
+        seconds, and less where this connection would give up before.
+        """
+        wait = int(min(seconds, self._timeout / 2))
+
+        def attempt() -> tuple[dict[str, Any], bool]:
+            with self._translated():
+                response = self._http.post(path, json=document, headers={"Prefer": f"wait={wait}"})
+                return self._document(response), response.status_code == httpx.codes.OK
+
+        return with_retries(attempt, self._retries, Repeat.HARMLESS)
 
     def upload(
         self, path: str, parameters: Parameters, length: int, body: Callable[[], Iterator[bytes]]

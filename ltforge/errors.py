@@ -110,7 +110,7 @@ class UploadRejectedError(LTForgeError):
 
 
 class JobFailedError(LTForgeError):
-    """The job ended without a ticket."""
+    """The job ended without a result."""
 
     def __init__(self, code: str, detail: str, *, job: Job) -> None:
         super().__init__(code, detail)

@@ -1,4 +1,4 @@
-"""A construction job: its state, and what can be done with it."""
+"""A job: what it does, its state, and what can be done with it."""
 
 from __future__ import annotations
 
@@ -26,14 +26,20 @@ TERMINAL_STATES = frozenset({"succeeded", "failed", "canceled", "expired"})
 
 @dataclass(frozen=True)
 class Job:
-    """One construction, as the service saw it when this record was fetched."""
+    """One job, as the service saw it when this record was fetched.
+
+    ``kind`` is construct, estimate, statistics or plan; only a construction ends with a ticket,
+    and the result of every kind is in ``metrics``. Statistics have no checkpoint.
+    """
 
     id: str
+    kind: str
     status: str
     terminal: bool
-    checkpoint_id: str
+    checkpoint_id: str | None
     dataset_id: str | None
     spec: dict[str, Any]
+    replicates: int | None
     labels: dict[str, str]
     attempt: int
     progress: Progress
@@ -57,14 +63,14 @@ class Job:
     def wait(
         self, timeout: float = 3600.0, on_progress: Callable[[Job], None] | None = None
     ) -> Job:
-        """Wait until the job has ended and return it with its ticket's id and metrics.
+        """Wait until the job has ended and return it with its metrics, and its ticket's id if any.
 
         Args:
             timeout: seconds to wait at most.
             on_progress: called with the job every time its status or progress has changed.
 
         Raises:
-            JobFailedError: the job ended without a ticket; the error has its code and reason.
+            JobFailedError: the job ended without a result; the error has its code and reason.
             WaitTimeoutError: ``timeout`` seconds passed first; the job goes on.
         """
         final = wait_until(
@@ -102,11 +108,13 @@ def read_job(document: Document, connection: Connection) -> Job:
     status = document["status"]
     return Job(
         id=document["id"],
+        kind=document.get("kind", "construct"),
         status=status,
         terminal=bool(document.get("terminal", status in TERMINAL_STATES)),
-        checkpoint_id=document["checkpoint_id"],
+        checkpoint_id=document.get("checkpoint_id"),
         dataset_id=document.get("dataset_id"),
         spec=document.get("spec") or {},
+        replicates=document.get("replicates"),
         labels=document.get("labels") or {},
         attempt=int(document.get("attempt") or 0),
         progress=read_progress(document.get("progress")),

@@ -66,11 +66,13 @@ def _statistics(request: Run, progress: ReportProgress, cancel: AskCancel) -> di
     return measure(question, progress=progress, cancel=cancel).to_document()
 
 
-def _plan(request: Run, progress: ReportProgress, cancel: AskCancel) -> dict[str, Any]:  # noqa: ARG001
-    # Laying out takes a moment: there is no point at which it could be asked to stop.
+def _plan(request: Run, progress: ReportProgress, cancel: AskCancel) -> dict[str, Any]:
     progress("plan", 0, 1)
     return plan_construction(
-        _checkpoint(request), parse_specification(request.specification), clock=time.monotonic
+        _checkpoint(request),
+        parse_specification(request.specification),
+        clock=time.perf_counter,
+        cancel=cancel,
     )
 
 

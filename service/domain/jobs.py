@@ -20,7 +20,7 @@ class JobKind(StrEnum):
     STATISTICS = "statistics"
     """Solves random problems and counts failures; needs no checkpoint."""
     PLAN = "plan"
-    """Lays a construction out and solves nothing: short, and somebody waits for it."""
+    """Foretells a construction without making it: short, and somebody waits for it."""
 
 
 class JobStatus(StrEnum):

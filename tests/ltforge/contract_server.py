@@ -19,6 +19,7 @@ from urllib.parse import parse_qs, urlsplit
 
 API_KEY = "ltf_contract_secret"
 LARGEST_UPLOAD = 8 << 20
+PLAN = {"source": {"widths": [4, 60, 3]}}
 TICKET_FILE = bytes(range(256)) * 9000
 
 
@@ -48,6 +49,8 @@ class State:
     requests: list[tuple[str, str]] = field(default_factory=list)
     job_script: list[dict[str, Any]] = field(default_factory=list)
     upload_script: list[dict[str, Any]] = field(default_factory=list)
+    submissions: list[dict[str, Any]] = field(default_factory=list)
+    seconds_of_a_plan: float = 0.0
     etag: str | None = f'"sha256-{hashlib.sha256(TICKET_FILE).hexdigest()}"'
 
     def count(self, method: str, path: str) -> int:
@@ -130,6 +133,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._upload(path, query)
         elif method == "POST" and path == "/v1/jobs":
             self._submit()
+        elif method == "POST" and path == "/v1/plans":
+            self._plan()
         elif match := re.fullmatch(r"/v1/jobs/(\w+)/cancel", path):
             self._read_body()
             state.jobs[match[1]].update(status="canceled", terminal=True)
@@ -176,8 +181,10 @@ class _Handler(BaseHTTPRequestHandler):
         self._json(202, document)
 
     def _submit(self) -> None:
+        state = self.server.state
         given = json.loads(self._read_body())
-        if "construction" not in given["spec"]:
+        state.submissions.append(given)
+        if given["kind"] != "statistics" and "construction" not in given["spec"]:
             errors = [
                 {
                     "pointer": "/spec/construction",
@@ -187,8 +194,20 @@ class _Handler(BaseHTTPRequestHandler):
             ]
             self._problem(422, "INVALID_SPECIFICATION", "the spec is wrong", {}, errors)
             return
-        state = self.server.state
         document = job_document(f"job_{len(state.jobs) + 1}", given)
+        state.jobs[document["id"]] = document
+        state.scripts[document["id"]] = [dict(step) for step in state.job_script]
+        self._json(202, document)
+
+    def _plan(self) -> None:
+        """The plan if the client would wait for it, else a job."""
+        given = json.loads(self._read_body())
+        state = self.server.state
+        wait = float(self.headers["Prefer"].removeprefix("wait="))
+        if wait >= state.seconds_of_a_plan:
+            self._json(200, PLAN)
+            return
+        document = job_document(f"job_{len(state.jobs) + 1}", {**given, "kind": "plan"})
         state.jobs[document["id"]] = document
         state.scripts[document["id"]] = [dict(step) for step in state.job_script]
         self._json(202, document)
@@ -204,7 +223,12 @@ class _Handler(BaseHTTPRequestHandler):
         self._json(200, document)
 
     def _page(self, items: list[dict[str, Any]], query: dict[str, str]) -> None:
-        chosen = [item for item in items if query.get("status") in (None, item["status"])]
+        chosen = [
+            item
+            for item in items
+            if query.get("status") in (None, item["status"])
+            and query.get("kind") in (None, item["kind"])
+        ]
         start = int(query.get("cursor", "0"))
         end = start + int(query["limit"])
         following = str(end) if end < len(chosen) else None
@@ -269,11 +293,13 @@ def job_document(identifier: str, given: dict[str, Any]) -> dict[str, Any]:
     """A queued job as the service describes it."""
     return {
         "id": identifier,
+        "kind": given["kind"],
         "status": "queued",
         "terminal": False,
-        "checkpoint_id": given["checkpoint_id"],
+        "checkpoint_id": given.get("checkpoint_id"),
         "dataset_id": given.get("dataset_id"),
         "spec": given["spec"],
+        "replicates": given.get("replicates"),
         "labels": given.get("labels", {}),
         "attempt": 0,
         "progress": {"stage": None, "done": 0, "total": 0, "fraction": 0.0},

@@ -8,8 +8,10 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 import uvicorn
@@ -55,6 +57,20 @@ class Service:
                 tx.checkpoints.accept(task.id, task.lease_token, task.sha256, {"parameters": 7})
             else:
                 tx.checkpoints.reject(task.id, task.lease_token, rejection)
+
+    def report_on_next_job(self, report: dict[str, Any]) -> None:
+        """Do what a worker would do with a job, once it comes, whose report is its result."""
+        deadline = time.monotonic() + 30
+        while not self._reported(report):
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+
+    def _reported(self, report: dict[str, Any]) -> bool:
+        with self.store.begin() as tx:
+            claimed = tx.jobs.claim("test", 60)
+            if claimed is None:
+                return False
+            return tx.jobs.succeed(claimed.job.id, claimed.lease_token, None, report)
 
     def run_next_job(self, failure: Problem | None = None) -> None:
         """Do what a worker would do with the next job: one ticket, or a failure."""
@@ -155,6 +171,57 @@ def test_a_whole_journey_from_upload_to_ticket(
     assert ticket.sha256 == hashlib.sha256(content).hexdigest()
     assert client.metrics(ticket) == done.metrics
     assert client.download_mask(ticket, tmp_path / "ticket").read_bytes() == content
+
+
+def test_estimates_and_statistics_end_with_their_reports(
+    service: Service, client: Client, checkpoint_file: Path
+) -> None:
+    checkpoint = client.upload_checkpoint(checkpoint_file)
+    service.read_checkpoint()
+    jobs = [
+        client.estimate(checkpoint, SPEC, replicates=2),
+        client.statistics({"candidates": 9, "target": 0.5}),
+    ]
+    reports = [{"replicates": 2}, {"failures": 1}]
+    for report in reports:
+        service.report_on_next_job(report)
+
+    done = [job.wait(timeout=10) for job in jobs]
+
+    assert [job.metrics for job in done] == reports
+    assert [(job.kind, job.replicates) for job in done] == [("estimate", 2), ("statistics", None)]
+    assert done[1].checkpoint_id is None
+    assert done[1].spec["target"] == 0.5
+    assert [job.id for job in client.list_jobs(kind="statistics")] == [done[1].id]
+
+
+def test_a_plan_is_the_answer_or_the_result_of_a_job(
+    service: Service, client: Client, checkpoint_file: Path
+) -> None:
+    checkpoint = client.upload_checkpoint(checkpoint_file)
+    service.read_checkpoint()
+    plan = {"source": {"widths": [1, 2]}}
+
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(client.plan, checkpoint, SPEC)
+        service.report_on_next_job(plan)
+        assert asked.result() == plan
+
+    # Less patience than a second means: no wait, a job.
+    with (
+        Client(service.url, service.api_key, timeout=1.5, retries=QUICK) as hasty,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        asked = pool.submit(hasty.plan, checkpoint, SPEC, timeout=20)
+        service.report_on_next_job(plan)
+        assert asked.result() == plan
+
+
+def test_a_question_out_of_range_names_its_field(client: Client) -> None:
+    with pytest.raises(InvalidRequestError) as caught:
+        client.statistics({"target": 70})
+
+    assert [item.pointer for item in caught.value.pointers] == ["/spec/target"]
 
 
 def test_lists_are_walked_to_their_end(client: Client, checkpoint_file: Path) -> None:

@@ -67,7 +67,7 @@ def test_statistics_answer_their_question(request_for: Request) -> None:
     assert stages[-1] == ("statistics", 500, 500)
 
 
-def test_a_plan_solves_nothing_and_foretells_the_construction(request_for: Request) -> None:
+def test_a_plan_leaves_nothing_and_foretells_the_construction(request_for: Request) -> None:
     request = request_for("plan")
 
     plan = work(request, ignore_progress, never_cancel)
@@ -77,7 +77,7 @@ def test_a_plan_solves_nothing_and_foretells_the_construction(request_for: Reque
     assert plan["source"]["widths"] == built["source"]["widths"]
 
 
-@pytest.mark.parametrize("kind", ["construct", "estimate", "statistics"])
+@pytest.mark.parametrize("kind", ["construct", "estimate", "statistics", "plan"])
 def test_what_takes_long_can_be_stopped(request_for: Request, kind: str) -> None:
     specification = {"trials": 500} if kind == "statistics" else SPEC
     request = request_for(kind, specification, 1 if kind == "estimate" else None)

@@ -1,4 +1,4 @@
-"""Plans: what a construction would lay out, without solving anything."""
+"""Plans: what a construction would lay out, find and cost."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ async def make_plan(
     patience: PatienceDep,
     asked: PlanRequest,
 ) -> dict[str, Any]:
-    """Lays out a construction without solving it: widths, parameters, problems and scales.
+    """Foretells a construction without making it: widths, problems, parameters, chances, seconds.
 
     A worker makes the plan, as a short job of kind `plan`. The answer is the plan itself if it is
     made within the wait (see Prefer), else the job. A checkpoint or spec that no plan can be made
