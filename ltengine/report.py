@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 from ltengine.certificate import Certificate
 from ltengine.construction import ProblemCounts
+from ltengine.initialization import standard_size
 from ltengine.network import Network
 from ltengine.plan import Plan
 from ltengine.role import Role
@@ -23,10 +25,13 @@ def describe_target(network: Network) -> dict[str, Any]:
 
 def describe_ticket(ticket: Ticket, digest: str, file_bytes: int) -> dict[str, Any]:
     """The ticket in figures, with a table of its layers."""
-    table = [
-        {**layer.describe(), "width": layer.width, "parameters": layer.mask.cells}
-        for layer in ticket.layers
-    ]
+    source = ticket.specification["source"]
+    table = []
+    for layer, (inputs, width) in zip(ticket.layers, pairwise(ticket.widths), strict=True):
+        sigma = standard_size(source["initialization"], source["distribution"], inputs, width)
+        figures = {"width": width, "parameters": layer.mask.cells}
+        scales = {"sigma": sigma, "lambda": layer.scale / sigma}
+        table.append({**layer.describe(), **figures, **scales})
     return {
         "digest": digest,
         "parameters": ticket.parameters,

@@ -106,7 +106,7 @@ class SourceSpecification(_Part):
         default="convenient",
         description="convenient: Assumption 2.1. theorem_scaled: univariate layers scaled by sigma "
         "(Theorem 2.5). looks_linear: neurons in pairs of opposite weights (Assumption 2.2), "
-        "scaled likewise. he, glorot: as theorem_scaled; the ticket states lambda_l = 1 / sigma_l",
+        "scaled likewise. he, glorot: as theorem_scaled; the report states the lambda_l",
     )
     biases: Literal["first_layer", "all_layers"] = Field(
         default="first_layer", description="which layers of the source have nonzero biases"

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from ltengine import ENGINE_VERSION
 from ltengine.checkpoint.safetensors_file import write_network
@@ -62,6 +63,29 @@ def test_the_report_has_every_promised_figure(checkpoint: Path, tmp_path: Path) 
     assert set(report["seconds"]) == {"load", "construct", "verify", "evaluate", "total"}
     assert report["device"] == "cpu"
     assert verify_files(ticket, checkpoint).valid
+
+
+@pytest.mark.parametrize("initialization", ["he", "glorot"])
+@pytest.mark.parametrize("distribution", ["uniform", "normal"])
+def test_lambda_turns_a_standard_initialisation_into_the_ticket(
+    checkpoint: Path, tmp_path: Path, initialization: str, distribution: str
+) -> None:
+    """torch.nn.init draws cells of size sigma; times lambda they have the ticket's scale."""
+    source = {"initialization": initialization, "distribution": distribution}
+
+    report = run(PipelineRequest(checkpoint, make_spec("L+1", source=source), tmp_path / "t"))
+
+    name = {"he": "kaiming", "glorot": "xavier"}[initialization]
+    initialize = getattr(torch.nn.init, f"{name}_{distribution}_")
+    options = {"nonlinearity": "relu"} if initialization == "he" else {}
+    widths = report["source"]["widths"]
+    for layer, (inputs, outputs) in zip(
+        report["ticket"]["layers"], itertools.pairwise(widths), strict=True
+    ):
+        drawn = initialize(torch.empty(outputs, inputs), **options)
+        unit = 3**-0.5 if distribution == "uniform" else 1.0
+        assert float(drawn.std()) == pytest.approx(layer["sigma"] * unit, rel=0.1)
+        assert layer["lambda"] * layer["sigma"] == pytest.approx(layer["scale"])
 
 
 def test_the_same_spec_gives_the_same_bytes(checkpoint: Path, tmp_path: Path) -> None:
