@@ -24,7 +24,7 @@ demo: setup ## serve the embedded default, build an L+1 and a 2L ticket of a rea
 test: setup ## the whole suite, on real PostgreSQL and Redis
 	PYTHON=$(BIN)/python tests/run_services.sh $(BIN)/python -m pytest
 
-test-fast: setup ## unit tests only: seconds, no services
+test-fast: setup ## unit tests only, no services
 	$(BIN)/python -m pytest -m 'not slow and not gpu'
 
 serve: setup ## the embedded default: API, worker and housekeeper over SQLite
@@ -36,7 +36,7 @@ check: setup ## format, lint, types, import contracts
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: setup ## speed and size, beside the last recorded figures
+bench: setup ## speed and size of the LeNet tickets, beside the author's code
 	$(BIN)/python -m benchmarks.construct_lenet
 
 clean: ## remove what make made

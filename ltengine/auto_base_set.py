@@ -14,14 +14,10 @@ from ltengine.activation import Activation
 from ltengine.carrier import SignRule
 from ltengine.errors import SpecificationError
 from ltengine.failure import choose_candidates
+from ltengine.layout import plan_network, posed_magnitudes
 from ltengine.network import Network
-from ltengine.plan import (
-    BaseSetSize,
-    LayerPlan,
-    Requirement,
-    plan_network,
-    posed_magnitudes,
-)
+from ltengine.plan import BaseSetSize, LayerPlan, Requirement
+from ltengine.problem import FRACTION_BITS, fixed_point_tolerance
 from ltengine.role import Role
 from ltengine.specification import Specification
 
@@ -31,6 +27,9 @@ FINE_TOLERANCE = 1e-3
 FINE_LARGEST_SUBSET = 16
 """Below the fine tolerance ten elements often have too few sums; sixteen have enough."""
 ROUNDS = 6
+FEWEST_CANDIDATES = 16
+"""Constant neurons are subset sums too, and want some choice even if no parameter does."""
+SMALLEST_KEPT = 2.0**-FRACTION_BITS
 
 
 def _distribution(below: LayerPlan, specification: Specification) -> str:
@@ -73,15 +72,18 @@ def _choose(
         largest = USUAL_LARGEST_SUBSET if tolerance >= FINE_TOLERANCE else FINE_LARGEST_SUBSET
         magnitudes = posed_magnitudes(network.layers[layer.target_layer - 1], unit)
         problems = _problems(layer, below, network)
+        # what the solvers hold against a problem is the grid's tolerance, a little smaller
+        kept = fixed_point_tolerance(tolerance, largest) / 2.0**FRACTION_BITS
         choice = choose_candidates(
             _distribution(below, specification),
-            tolerance,
+            max(kept, SMALLEST_KEPT),
             magnitudes,
             problems / max(magnitudes.size, 1),
             specification.failure_probability * problems / max(total, 1.0),
             largest,
         )
-        chosen.append(BaseSetSize(choice.size, choice.candidates, largest))
+        size = max(choice.size, FEWEST_CANDIDATES)
+        chosen.append(BaseSetSize(size, max(choice.candidates, size), largest))
     return chosen
 
 

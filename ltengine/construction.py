@@ -6,7 +6,7 @@ that copy. Spare copies therefore cost nothing until a problem needs them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -17,9 +17,10 @@ from ltengine.base_set import BaseSets, build_base_sets
 from ltengine.cell_kernel import draw_items
 from ltengine.constant_chain import ConstantLayer, build_constants
 from ltengine.errors import Canceled, UnsolvedProblemsError
+from ltengine.layout import plan_network
 from ltengine.mask import LayerMask
 from ltengine.network import DenseLayer, Network
-from ltengine.plan import LayerPlan, Plan, plan_network
+from ltengine.plan import LayerPlan, Plan, Requirement
 from ltengine.problem import (
     FRACTION_BITS,
     NO_CHOICE,
@@ -321,6 +322,7 @@ def construct(
     solver: Solver | None = None,
     problems_per_chunk: int = PROBLEMS_PER_CHUNK,
     tightening: float = 1.0,
+    requirements: Sequence[Requirement] | None = None,
     progress: ReportProgress = ignore_progress,
     cancel: AskCancel = never_cancel,
 ) -> Construction:
@@ -333,6 +335,7 @@ def construct(
         solver: any solver of the protocol; all give the same masks.
         problems_per_chunk: bounds the memory in use; does not change the result.
         tightening: multiplies an output tolerance, where a looser one could not be certified.
+        requirements: of each target layer, where they are not to be those of the spec.
         progress: called after each chunk of problems.
         cancel: asked before each chunk.
 
@@ -343,7 +346,8 @@ def construct(
 
     The constructions are those of Theorems 2.5, 2.7 and 2.9.
     """
-    requirements = layer_requirements(network, activation, specification, tightening=tightening)
+    if requirements is None:
+        requirements = layer_requirements(network, activation, specification, tightening=tightening)
     plan = plan_network(network, activation, specification, requirements)
     walk = _Backwards(
         network,

@@ -40,7 +40,7 @@ def _arrays(path: Path) -> tuple[NDArray[np.generic], NDArray[np.generic]]:
             return archive["x"], archive["y"]
     except (ValueError, OSError, EOFError, AttributeError, zipfile.BadZipFile) as error:
         raise DatasetError(
-            f"not an npz file of plain arrays ({error}); {HOW_TO_SAVE}", code="UNKNOWN_FORMAT"
+            f"not an npz file of plain arrays; {HOW_TO_SAVE}", code="UNKNOWN_FORMAT"
         ) from error
 
 

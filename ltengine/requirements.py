@@ -6,16 +6,13 @@ from ltengine.activation import Activation
 from ltengine.auto_base_set import choose_base_sets
 from ltengine.budget import error_budget, unit_suprema
 from ltengine.carrier import carries_exactly
-from ltengine.errors import SpecificationError
+from ltengine.layout import carried_layers, fixed_base_set
 from ltengine.network import Network
-from ltengine.plan import Requirement, carried_layers, fixed_base_set
-from ltengine.problem import fixed_point_tolerance
+from ltengine.plan import Requirement
 from ltengine.specification import Specification
 
 DEVIATION_SHARE = 0.25
 """Carriers may be off by this share of what the tolerance allows (Theorem 2.5's sigma)."""
-LEAST_UNITS = 16
-"""A tolerance of fewer units of the problems' grid would be felt as rounding."""
 
 
 def _parameter_tolerances(
@@ -62,7 +59,8 @@ def layer_requirements(
         tightening: in (0, 1], multiplies an output tolerance.
 
     Raises:
-        SpecificationError: the output tolerance asks for parameters finer than the grid.
+        SpecificationError: base sets are left to statistics that do not exist.
+        UnsolvedProblemsError: no base set is large enough, as the statistics go.
     """
     tolerance = specification.tolerance
     if tolerance.parameter is not None:
@@ -79,25 +77,7 @@ def layer_requirements(
             fixed_base_set(specification, products=number in carried)
             for number in range(1, len(pairs) + 1)
         ]
-    found = []
-    for number, ((epsilon, carrier_error), base_set) in enumerate(
-        zip(pairs, base_sets, strict=True), start=1
-    ):
-        _check_resolution(number, epsilon, base_set.largest_subset)
-        found.append(Requirement(epsilon, carrier_error, base_set))
-    return tuple(found)
-
-
-def _check_resolution(number: int, tolerance: float, largest_subset: int) -> None:
-    if fixed_point_tolerance(tolerance, largest_subset) < LEAST_UNITS:
-        raise SpecificationError(
-            [
-                {
-                    "pointer": "/tolerance",
-                    "code": "TOLERANCE_TOO_SMALL",
-                    "detail": f"target layer {number} needs parameters within {tolerance:.2g}, "
-                    "finer than the 2^-28 grid of the problems; raise the tolerance, narrow "
-                    "input.low and input.high, or take a shallower target",
-                }
-            ]
-        )
+    return tuple(
+        Requirement(epsilon, carrier_error, base_set)
+        for (epsilon, carrier_error), base_set in zip(pairs, base_sets, strict=True)
+    )

@@ -141,11 +141,28 @@ def write_ticket(ticket: Ticket) -> tuple[bytes, str]:
     return save_safetensors(tensors, metadata={METADATA_KEY: text}), digest
 
 
+def _unique_fields(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    fields = dict(pairs)
+    if len(fields) != len(pairs):
+        raise TicketFormatError("the metadata names a field twice", code="METADATA_FIELDS")
+    return fields
+
+
+def _refuse_constant(name: str) -> Any:
+    raise TicketFormatError(
+        f"the metadata holds {name}, which is no number", code="METADATA_FIELDS"
+    )
+
+
 def _header_metadata(data: bytes) -> dict[str, Any]:
     try:
         (length,) = struct.unpack("<Q", data[:8])
         header = json.loads(data[8 : 8 + length])
-        metadata = json.loads(header["__metadata__"][METADATA_KEY])
+        metadata = json.loads(
+            header["__metadata__"][METADATA_KEY],
+            object_pairs_hook=_unique_fields,
+            parse_constant=_refuse_constant,
+        )
     except (struct.error, ValueError, KeyError, TypeError, RecursionError) as error:
         raise TicketFormatError(
             f"no {METADATA_KEY} entry in a safetensors header: not a ticket file, or cut short",

@@ -45,11 +45,13 @@ class Verdict:
         reasons: each begins with a stable code and a colon.
         largest_parameter_error: max over target parameters, copies and signs of the input; None
             where the cells could not be read as a representation of the target at all.
+        tolerance: what the ticket's own spec claims to keep, as JSON data; None where unreadable.
     """
 
     valid: bool
     reasons: tuple[str, ...]
     largest_parameter_error: float | None
+    tolerance: dict[str, float | None] | None = None
 
     def to_document(self) -> dict[str, Any]:
         """JSON data."""
@@ -57,6 +59,7 @@ class Verdict:
             "valid": self.valid,
             "reasons": list(self.reasons),
             "largest_parameter_error": self.largest_parameter_error,
+            "tolerance": self.tolerance,
         }
 
 
@@ -176,6 +179,7 @@ def verify(
         certificate: likewise; only an output tolerance needs it.
     """
     specification = parse_specification(ticket.specification)
+    claimed = specification.tolerance.model_dump(mode="json")
     reasons: list[str] = []
     if ticket.target_digest != network.digest():
         reasons.append("TARGET_MISMATCH: the ticket was made for another network")
@@ -185,7 +189,7 @@ def verify(
         reasons.append("DISTRIBUTION_MISMATCH: the spec names another distribution")
     shape = _shape_reasons(ticket, network)
     if shape:
-        return Verdict(False, (*reasons, *shape), None)
+        return Verdict(False, (*reasons, *shape), None, claimed)
     activation = specified_activation(specification)
     reasons += _activation_reasons(ticket, activation, specification.carrier)
     live = live_neurons(ticket)
@@ -196,7 +200,7 @@ def verify(
             ticket, network, rebuilt, live, specification, activation
         )
     except StructureError as error:
-        return Verdict(False, (*reasons, f"STRUCTURE: {error}"), None)
+        return Verdict(False, (*reasons, f"STRUCTURE: {error}"), None, claimed)
     reasons += found
     if not reasons and specification.tolerance.output is not None:
         certificate = certificate or issue_certificate(ticket, network, rebuilt, specification)
@@ -206,7 +210,7 @@ def verify(
                 f"OUTPUT_ERROR: certified error {bound:.6g} (L1 norm), tolerance "
                 f"{specification.tolerance.output:g}"
             )
-    return Verdict(not reasons, tuple(reasons), largest)
+    return Verdict(not reasons, tuple(reasons), largest, claimed)
 
 
 def verify_files(ticket: Path, checkpoint: Path) -> Verdict:

@@ -7,6 +7,7 @@ Both of torch's own forms are read, the zip archive and the plain pickle from be
 from __future__ import annotations
 
 import pickle
+import re
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -57,7 +58,9 @@ def _load(path: Path) -> Any:
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
-        reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
+        # torch's own text advises weights_only=False, which nobody should follow
+        forbidden = re.search(r"GLOBAL ([\w.]+)", str(error))
+        reason = f"it names {forbidden[1]}" if forbidden else type(error).__name__
         raise CheckpointError(
             f"torch.load(weights_only=True) refuses the file ({reason}); it must hold tensors "
             f"only: {HOW_TO_SAVE}",

@@ -19,8 +19,9 @@ from ltengine.constant_chain import ConstantLayer, build_constants
 from ltengine.construction import Problems, pose
 from ltengine.errors import Canceled
 from ltengine.failure import expected_unsolved
+from ltengine.layout import plan_network, posed_magnitudes
 from ltengine.network import DenseLayer, Network
-from ltengine.plan import LayerPlan, Plan, plan_network, posed_magnitudes
+from ltengine.plan import LayerPlan, Plan
 from ltengine.problem import NO_CHOICE, UNSOLVED
 from ltengine.progress import AskCancel, ReportProgress, ignore_progress, never_cancel
 from ltengine.randomness import random_words

@@ -212,5 +212,8 @@ def _print_document(title: str, document: dict[str, Any], *, as_json: bool) -> N
 
 def _verdict_text(verdict: dict[str, Any]) -> str:
     if verdict["valid"]:
-        return f"valid: largest parameter error {verdict['largest_parameter_error']:.8f}"
+        claimed = {k: v for k, v in (verdict["tolerance"] or {}).items() if v is not None}
+        tolerance = ", ".join(f"{kind} tolerance {value:g}" for kind, value in claimed.items())
+        error = verdict["largest_parameter_error"]
+        return f"valid: largest parameter error {error:.8f}, claimed {tolerance}"
     return "\n".join(["not valid:", *(f"  {reason}" for reason in verdict["reasons"])])

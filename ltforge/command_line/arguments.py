@@ -39,7 +39,7 @@ def read_spec(argument: str) -> dict[str, Any]:
     """
     text, origin = _spec_text(argument)
     try:
-        document = json.loads(text)
+        document = json.loads(text, object_pairs_hook=_unique_keys)
     except ValueError as error:
         raise CommandError(
             "SPEC_NOT_JSON", f"the spec {origin} is not JSON ({error}); it must be a JSON object"
@@ -51,6 +51,15 @@ def read_spec(argument: str) -> dict[str, Any]:
             'for example {"construction": "L+1", "activation": {"name": "relu"}}',
         )
     return document
+
+
+def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise CommandError("DUPLICATE_KEY", f"the spec gives {twice!r} twice; keep one of them")
+    return found
 
 
 def _spec_text(argument: str) -> tuple[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,9 +12,11 @@ from hypothesis import strategies as st
 
 from ltengine.activation import ACTIVATIONS, specified_activation
 from ltengine.certified_construction import construct_certified
+from ltengine.construction import construct
 from ltengine.errors import SpecificationError, UnsolvedProblemsError
 from ltengine.network import Network
 from ltengine.observation import search_largest_error
+from ltengine.requirements import layer_requirements
 from ltengine.specification import (
     SLOPED,
     WITH_INTERCEPT,
@@ -87,12 +90,19 @@ def test_the_table(name: str, initialization: str, distribution: str, constructi
     name=st.sampled_from(["relu", "tanh", "gelu", "sin"]),
     construction=st.sampled_from(CONSTRUCTIONS),
 )
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(
+    max_examples=25,
+    deadline=None,
+    derandomize=True,  # a random source fails once in a million: not on somebody's release day
+    suppress_health_check=[HealthCheck.too_slow],
+)
 def test_any_network_keeps_an_output_tolerance(
     network: Network, name: str, construction: str
 ) -> None:
     """Or is refused, because it asks for parameters finer than the problems' grid."""
-    spec = parse_specification(make_document(name, construction, "uniform", "theorem_scaled"))
+    document = make_document(name, construction, "uniform", "theorem_scaled")
+    document.update(base_set="auto", failure_probability=1e-6)
+    spec = parse_specification(document)
     refusal = None
     try:
         check_output(network, spec)
@@ -181,13 +191,32 @@ def test_constants_of_small_parameters_survive_an_output_tolerance(construction:
     assert np.abs(network.evaluate(inputs, specified_activation(spec))).max() > 0.04
 
 
-def failures(spec_document: dict[str, Any], network: Network, seeds: int) -> int:
+def failures(construction: str, share_of_width: float, seeds: int) -> int:
+    """Seeds at which a construction with that share of the planned candidates fails."""
+    network = random_network([6, 5, 4], seed=3)
+    document = {
+        "construction": construction,
+        "activation": {"name": "relu"},
+        "base_set": "auto",
+        "failure_probability": 0.05,
+        "input": {"low": -1.0, "high": 1.0},
+    }
     failed = 0
     for seed in range(seeds):
-        document = {**spec_document, "source": {"seed": seed}}
-        spec = parse_specification(document)
+        spec = parse_specification({**document, "source": {"seed": seed}})
+        activation = specified_activation(spec)
+        planned = layer_requirements(network, activation, spec)
+        narrowed = []
+        for requirement in planned:
+            candidates = int(requirement.base_set.candidates * share_of_width)
+            base_set = replace(
+                requirement.base_set,
+                size=min(requirement.base_set.size, candidates),
+                candidates=candidates,
+            )
+            narrowed.append(replace(requirement, base_set=base_set))
         try:
-            construct_certified(network, specified_activation(spec), spec)
+            construct(network, activation, spec, requirements=narrowed)
         except UnsolvedProblemsError:
             failed += 1
     return failed
@@ -197,16 +226,11 @@ def failures(spec_document: dict[str, Any], network: Network, seeds: int) -> int
 @pytest.mark.parametrize("construction", CONSTRUCTIONS)
 def test_the_planned_width_keeps_the_failure_probability(construction: str) -> None:
     """200 seeds, delta = .05: the 95 % interval contains or lies below it."""
-    network = random_network([6, 5, 4], seed=3)
-    document = {
-        "construction": construction,
-        "activation": {"name": "relu"},
-        "base_set": "auto",
-        "failure_probability": 0.05,
-        "input": {"low": -1.0, "high": 1.0},
-    }
-
-    failed = failures(document, network, 200)
-
     # at rate .05 more than 16 of 200 have a probability of 2.4 %
-    assert failed <= 16
+    assert failures(construction, 1.0, 200) <= 16
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("construction", CONSTRUCTIONS)
+def test_half_the_planned_width_clearly_does_not(construction: str) -> None:
+    assert failures(construction, 0.5, 40) >= 10
