@@ -80,3 +80,22 @@ def _empty(url: str) -> None:
         names = ", ".join(table.name for table in Row.metadata.sorted_tables)
         connection.execute(text(f"TRUNCATE {names} CASCADE"))
     engine.dispose()
+
+
+STARTS_PROCESSES = (
+    "tests/hostile/",
+    "tests/ltforge/test_client",
+    "tests/ltforge/test_command_line",
+    "tests/service/test_api",
+    "tests/service/test_openapi",
+    "tests/test_deployment_files",
+    "tests/worker/",
+)
+"""Tests under these paths start servers or commands: no part of ``make test-fast``."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what starts processes as slow."""
+    for item in items:
+        if item.nodeid.startswith(STARTS_PROCESSES):
+            item.add_marker(pytest.mark.slow)

@@ -119,6 +119,18 @@ def test_changed_metadata_is_refused(
     assert caught.value.code == code
 
 
+@pytest.mark.parametrize("number", [float("inf"), float("nan")])
+def test_a_number_that_is_none_is_refused(ticket_bytes: bytes, number: float) -> None:
+    altered = _rewritten(
+        ticket_bytes, lambda metadata, _: metadata["layers"][0].update(scale=number)
+    )
+
+    with pytest.raises(TicketFormatError, match="no number") as caught:
+        read_ticket_bytes(altered)
+
+    assert caught.value.code == "METADATA_FIELDS"
+
+
 def test_bytes_of_another_kind_are_refused() -> None:
     for data in (b"", b"hello", b"\xff" * 64, save({"a": np.zeros(3)})):
         with pytest.raises(TicketFormatError) as caught:
