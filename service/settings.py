@@ -60,6 +60,8 @@ class Settings(BaseSettings):
     housekeeping_seconds: float = Field(default=0.5, gt=0)
     # Queued work older than this is announced again, whatever became of the first message.
     rewake_seconds: float = Field(default=15.0, gt=0)
+    # Stored bytes that no accepted upload needs are removed when they are older than this.
+    blob_grace_seconds: float = Field(default=120.0, gt=0)
     broker_poll_seconds: float = Field(default=0.2, gt=0)
 
     @property

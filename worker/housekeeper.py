@@ -20,6 +20,7 @@ from service.errors import QueueUnavailable, StorageUnavailable
 from service.queue import Queue, open_queue
 from service.settings import Settings
 from service.store import Store, open_store
+from service.store.blobs import LocalBlobStore
 from worker.logs import configure_logs
 from worker.workplace import process_name
 
@@ -30,6 +31,8 @@ _BATCH = 100
 _SENT_KEPT_SECONDS = 3600.0
 # A scratch folder without a lease may belong to a claim committed a moment ago.
 _LITTER_SECONDS = 600.0
+# An upload that sends nothing for a minute is given up by the API itself.
+_STAGED_SECONDS = 3600.0
 
 
 class Housekeeper:
@@ -42,6 +45,7 @@ class Housekeeper:
         self._name = name
         self._rewake_due = 0.0
         self._sweep_due = 0.0
+        self._collect_due = 0.0
 
     def round(self, now: float) -> bool:
         """Do what is due if this is the leader; whether it is."""
@@ -54,6 +58,9 @@ class Housekeeper:
         if now >= self._sweep_due:
             self._sweep_due = now + _LITTER_SECONDS
             self._sweep()
+        if now >= self._collect_due:
+            self._collect_due = now + self._settings.blob_grace_seconds
+            self._collect()
         return True
 
     def resign(self) -> None:
@@ -106,6 +113,22 @@ class Housekeeper:
         for folder in self._settings.scratch.glob("*"):
             if folder.name not in leased and _age(folder) > _LITTER_SECONDS:
                 shutil.rmtree(folder, ignore_errors=True)
+
+    def _collect(self) -> None:
+        """Remove the bytes of rejected uploads, and of those that a crash left without a row."""
+        grace = self._settings.blob_grace_seconds
+        blobs = LocalBlobStore(self._settings.blobs)
+        old = blobs.older_than(grace)
+        for start in range(0, len(old), _BATCH):
+            batch = old[start : start + _BATCH]
+            with self._store.read() as tx:
+                needed = tx.checkpoints.referenced(batch) | tx.datasets.referenced(batch)
+            collected = [digest for digest in batch if digest not in needed]
+            for digest in collected:
+                blobs.collect(digest, grace)
+            if collected:
+                _log.info("removed blobs that nobody needs", blobs=len(collected))
+        blobs.discard_stale(_STAGED_SECONDS)
 
 
 def _age(folder: Path) -> float:

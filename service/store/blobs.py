@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
+import time
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -59,6 +60,33 @@ class LocalBlobStore:
         """Whether the blob is there."""
         return self.path(sha256).is_file()
 
+    def older_than(self, seconds: float) -> list[str]:
+        """Digests of the blobs that were stored at least that long ago."""
+        files = self._root.glob("[0-9a-f][0-9a-f]/*")
+        return [file.name for file in files if _age(file) >= seconds]
+
+    def collect(self, sha256: str, seconds: float) -> bool:
+        """Remove a blob that is older than that; whether it was.
+
+        It is taken aside first: an upload of the same bytes may commit meanwhile, as a new file.
+        """
+        aside = self._staging / f"{sha256}.collected"
+        try:
+            self.path(sha256).rename(aside)
+        except FileNotFoundError:
+            return False
+        if _age(aside) < seconds:
+            aside.replace(self.path(sha256))
+            return False
+        aside.unlink()
+        return True
+
+    def discard_stale(self, seconds: float) -> None:
+        """Remove staged bytes that nobody has written to for that long."""
+        for file in self._staging.iterdir():
+            if _age(file) >= seconds:
+                file.unlink(missing_ok=True)
+
 
 class LocalStagedBlob:
     """A temporary file that hashes and counts what is written to it."""
@@ -93,6 +121,14 @@ class LocalStagedBlob:
         """Remove the temporary file."""
         self._file.close()
         self._path.unlink(missing_ok=True)
+
+
+def _age(file: Path) -> float:
+    """Seconds since the file was written to; 0 if it is gone."""
+    try:
+        return time.time() - file.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0
 
 
 def _sync_folder(folder: Path) -> None:

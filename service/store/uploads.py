@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Generic, Literal, TypeVar
 
 from sqlalchemy import ColumnElement, select
@@ -57,6 +58,19 @@ class _UploadRepository(Validations[RowT], Generic[RowT, RecordT]):
             )
         )
         return None if row is None else self._record(row)
+
+    def referenced(self, digests: Collection[str]) -> set[str]:
+        """Which of these blobs some upload that was not rejected needs, of any tenant."""
+        columns = (self._row.sha256, self._row.canonical_sha256)
+        found: set[str] = set()
+        for column in columns:
+            rows = self._scope.session.scalars(
+                select(column).where(
+                    column.in_(digests), self._row.status != CheckpointStatus.REJECTED
+                )
+            )
+            found.update(digest for digest in rows if digest is not None)
+        return found
 
     def get(self, tenant_id: str, upload_id: str) -> RecordT:
         """One upload of the tenant; raises NotFound."""

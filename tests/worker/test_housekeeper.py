@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 
-from service.domain import Job, JobStatus
+from service.domain import Job, JobStatus, Problem
 from service.errors import QueueUnavailable
 from service.queue import MemoryQueue
 from service.settings import Settings
 from service.store import Store
+from service.store.blobs import LocalBlobStore
 from tests.waiting import wait_until
 from worker.housekeeper import Housekeeper
 
@@ -113,3 +114,48 @@ def test_litter_of_killed_workers_is_removed_and_leased_folders_stay(
     Housekeeper(settings, store, MemoryQueue(), "keeper").round(0.0)
 
     assert sorted(settings.scratch.iterdir()) == sorted([leased, fresh])
+
+
+def stored(settings: Settings, content: bytes, age: float) -> str:
+    staged = LocalBlobStore(settings.blobs).stage()
+    staged.write(content)
+    sha256, _ = staged.commit()
+    path = LocalBlobStore(settings.blobs).path(sha256)
+    written = path.stat().st_mtime - age
+    os.utime(path, (written, written))
+    return sha256
+
+
+def test_bytes_that_no_accepted_upload_needs_are_removed(settings: Settings, store: Store) -> None:
+    day = 86_400.0
+    good, canonical, rejected, orphan = (
+        stored(settings, name, day) for name in (b"good", b"canonical", b"rejected", b"orphan")
+    )
+    fresh = stored(settings, b"fresh", 0.0)
+    with store.begin() as tx:
+        tenant_id = tx.keys.ensure_default_tenant()
+        for digest in (good, rejected):
+            tx.checkpoints.add(tenant_id, "net", digest, 4)
+        for _ in range(2):
+            task = tx.checkpoints.claim_validation("validator", 60)
+            assert task is not None
+            if task.sha256 == good:
+                tx.checkpoints.accept(task.id, task.lease_token, canonical, {})
+            else:
+                tx.checkpoints.reject(task.id, task.lease_token, Problem("NOT_FINITE", "a NaN"))
+
+    Housekeeper(settings, store, MemoryQueue(), "keeper").round(0.0)
+
+    blobs = LocalBlobStore(settings.blobs)
+    kept = {digest for digest in (good, canonical, rejected, orphan, fresh) if blobs.exists(digest)}
+    assert kept == {good, canonical, fresh}
+    assert not list((settings.blobs / "staging").iterdir())
+
+
+def test_bytes_that_came_again_meanwhile_are_kept(settings: Settings) -> None:
+    digest = stored(settings, b"again", 0.0)
+
+    removed = LocalBlobStore(settings.blobs).collect(digest, 60.0)
+
+    assert not removed
+    assert LocalBlobStore(settings.blobs).exists(digest)
