@@ -2,14 +2,14 @@
 ARG PYTHON=3.11-slim-bookworm
 
 FROM python:${PYTHON} AS build
-# The CPU build of torch. For a GPU image, name CUDA's index instead (see .env.example).
-ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
+# Further options for installing torch, for example where your CPU or CUDA build comes from.
+ARG TORCH_OPTIONS=
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 RUN python -m venv /opt/ltforge
 WORKDIR /src
 # First what changes rarely: torch alone is larger than everything else together.
 COPY constraints.txt ./
-RUN /opt/ltforge/bin/pip install --constraint constraints.txt --extra-index-url ${TORCH_INDEX} torch
+RUN /opt/ltforge/bin/pip install --constraint constraints.txt ${TORCH_OPTIONS} torch
 COPY pyproject.toml README.md LICENSE ./
 COPY ltengine ./ltengine
 COPY service ./service

@@ -272,8 +272,8 @@ def test_the_gpu_image_differs_in_where_torch_comes_from_and_nothing_else() -> N
     build = SERVICES["gpu-worker"]["build"]
 
     assert SERVICES["gpu-worker"]["profiles"] == ["gpu"]
-    assert list(build["args"]) == ["TORCH_INDEX"]
-    assert "ARG TORCH_INDEX=" in DOCKERFILE
+    assert list(build["args"]) == ["TORCH_OPTIONS"]
+    assert "ARG TORCH_OPTIONS=" in DOCKERFILE
     assert SERVICES["gpu-worker"]["image"] != SERVICES["worker"]["image"]
 
 
