@@ -2,7 +2,7 @@
 
 It covers the ticket as ``evaluation`` runs it, in single precision, against the target in exact
 arithmetic. ``difference`` says what sets their neurons apart and ``enclosure`` bounds it, layer by
-layer. ``lipschitz_product_bound`` is the plain bound, by norms alone, for comparison.
+layer. A ``Certificate`` also holds the plain bounds, by norms alone, for comparison.
 """
 
 from __future__ import annotations
@@ -38,23 +38,6 @@ def input_interval(domain: InputSpecification, inputs: int) -> Interval:
     low, high = domain.normalised_low, domain.normalised_high
     slack = DOMAIN_SLACK * max(high - low, abs(low), abs(high))
     return Interval(np.full(inputs, low - slack), np.full(inputs, high + slack))
-
-
-def target_suprema(
-    network: Network, activation: Activation, domain: InputSpecification
-) -> tuple[NDArray[np.float64], ...]:
-    """For each target layer's inputs, sup |x_j| over the domain, by interval arithmetic."""
-    low = np.full(network.inputs, domain.normalised_low)
-    high = np.full(network.inputs, domain.normalised_high)
-    suprema = []
-    for layer in network.layers:
-        suprema.append(np.maximum(np.abs(low), np.abs(high)))
-        up, down = np.maximum(layer.weight, 0), np.minimum(layer.weight, 0)
-        bias = 0.0 if layer.bias is None else layer.bias
-        low, high = activation.image(
-            np.asarray(up @ low + down @ high + bias), np.asarray(up @ high + down @ low + bias)
-        )
-    return tuple(suprema)
 
 
 def _differences(
@@ -184,13 +167,3 @@ def certify(
     The ticket must have passed verification.
     """
     return issue_certificate(ticket, network, layers, specification).errors
-
-
-def lipschitz_product_bound(
-    ticket: Ticket,
-    network: Network,
-    layers: tuple[SparseLayer, ...],
-    specification: Specification,
-) -> float:
-    """The plain bound of each output's error, by products of norms; for comparison."""
-    return issue_certificate(ticket, network, layers, specification).lipschitz_product
