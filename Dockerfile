@@ -4,6 +4,8 @@ ARG PYTHON=3.11-slim-bookworm
 FROM python:${PYTHON} AS build
 # Further options for installing torch, for example where your CPU or CUDA build comes from.
 ARG TORCH_OPTIONS=
+# What to install of pyproject.toml's extras; "server,cuda" for workers with a GPU.
+ARG EXTRAS=server
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 RUN python -m venv /opt/ltforge
 WORKDIR /src
@@ -16,7 +18,7 @@ COPY service ./service
 COPY worker ./worker
 COPY ltforge ./ltforge
 COPY migrations ./migrations
-RUN /opt/ltforge/bin/pip install --constraint constraints.txt ".[server]"
+RUN /opt/ltforge/bin/pip install --constraint constraints.txt ".[${EXTRAS}]"
 
 FROM python:${PYTHON}
 COPY --from=build /opt/ltforge /opt/ltforge

@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help setup demo test test-fast serve check bench clean
+.PHONY: help setup demo test test-fast serve check contract bench bench-all clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -36,8 +36,15 @@ check: setup ## format, lint, types, import contracts
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: setup ## speed and size of the LeNet tickets, beside the author's code
-	$(BIN)/python -m benchmarks.construct_lenet
+bench: setup ## a part of the benchmarks, beside the last recorded ratios (minutes)
+	$(BIN)/python -m benchmarks
+
+bench-all: setup ## all benchmarks; rewrites benchmarks/recorded.json, RESULTS.md and time.svg
+	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e '.[bench]'
+	$(BIN)/python -m benchmarks all $(BENCH)
+contract: setup ## every check of schemathesis against the running service, on both databases
+	$(BIN)/python -m tests.contract.check --database sqlite --examples 60
+	PYTHON=$(BIN)/python tests/run_services.sh $(BIN)/python -m tests.contract.check --database postgres --examples 60
 
 clean: ## remove what make made
 	rm -rf $(VENV) .demo

@@ -7,28 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ltengine.carrier import SignRule
+from ltengine.carrier import SignRule, always_on
+from ltengine.intercept import Constants, Intercepts
 from ltengine.plan import LayerPlan
 from ltengine.role import Role
 from ltengine.source import Source
-
-
-@dataclass(frozen=True, slots=True)
-class Constants:
-    """Candidates of one layer that emit a known constant: single neurons or looks-linear pairs.
-
-    Attributes:
-        rows: (candidate,) int64 ascending; of a pair, the even neuron.
-        values: (candidate,) float64; what it emits, of a pair, the difference of both.
-        paired: whether a candidate is a pair.
-    """
-
-    rows: NDArray[np.int64]
-    values: NDArray[np.float64]
-    paired: bool = False
-
-
-NO_CONSTANTS = Constants(np.zeros(0, np.int64), np.zeros(0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +27,7 @@ class BaseSets:
         per_unit: base sets of each unit: unit j has j * per_unit ... (j + 1) * per_unit - 1.
         bias: the place of the bias's base set, or -1.
         paired: the layer's columns come in pairs.
+        intercepts: what the bias of a row has to make up for, above always-on carriers; else None.
     """
 
     addresses: NDArray[np.int64]
@@ -53,6 +37,7 @@ class BaseSets:
     per_unit: int
     bias: int
     paired: bool
+    intercepts: Intercepts | None = None
 
 
 def univariate_weights(source: Source, below: LayerPlan) -> NDArray[np.float64]:
@@ -101,9 +86,37 @@ def _carriers(
         order = np.broadcast_to(2 * np.arange(most), (below.units, most))
         available = np.full(below.units, most)
     else:
-        usable = weights > 0 if below.sign_rule is SignRule.POSITIVE else weights != 0
-        order, available = _select(usable & passed, most)
+        order, available = _select(_usable(source, below, weights) & passed, most)
     return first + order, np.take_along_axis(composed, order, 1), available, 1
+
+
+def _biases(source: Source, below: LayerPlan) -> NDArray[np.float64]:
+    """(unit, copy) the bias cell of each always-on carrier."""
+    rows = np.arange(below.first_constant).reshape(below.units, below.block_size)
+    return source.biases(below.layer, rows)
+
+
+def _usable(source: Source, below: LayerPlan, weights: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """(unit, copy) which single carriers serve their unit's base set."""
+    if below.sign_rule is SignRule.POSITIVE:
+        return np.asarray(weights > 0)
+    if below.sign_rule is SignRule.ALWAYS_ON and below.domain is not None:
+        return always_on(weights, _biases(source, below), *below.domain)
+    return np.asarray(weights != 0)
+
+
+def _intercepts(
+    source: Source, below: LayerPlan, constants: Constants, most: int
+) -> Intercepts | None:
+    if below.sign_rule is not SignRule.ALWAYS_ON:
+        return None
+    emitted = np.zeros(below.width)
+    emitted[: below.first_constant] = _biases(source, below).reshape(-1)
+    rest = slice(most, None)  # the first ones are the bias's own base set
+    return Intercepts(
+        emitted,
+        Constants(constants.rows[rest], constants.values[rest] / below.unit_scale),
+    )
 
 
 def _append_bias(
@@ -148,4 +161,5 @@ def build_base_sets(
     paired = below.sign_rule is SignRule.PAIRED
     columns = np.stack((rows, rows + 1), axis=2) if paired else rows[:, :, None]
     addresses = rows >> 1 if paired else rows
-    return BaseSets(addresses, columns, factors, available, per_unit, bias, paired)
+    intercepts = _intercepts(source, below, constants, most)
+    return BaseSets(addresses, columns, factors, available, per_unit, bias, paired, intercepts)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from enum import Enum
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ltengine.activation import Activation, PowerLaw, named_activation
 from ltengine.errors import SpecificationError
@@ -13,6 +15,9 @@ from ltengine.specification import Specification
 
 SMALLEST_CARRIER_EXPONENT = -60
 LARGEST_CELL = {"uniform": 1.0, "normal": 5.5}
+ALWAYS_ON_SPARE = 1e-5
+"""By which the domain is widened, relative: inputs are normalised in single precision."""
+QUADRATURE_POINTS = 4096
 
 
 class SignRule(Enum):
@@ -20,13 +25,16 @@ class SignRule(Enum):
 
     ANY: phi(w x) = m w x for every w. POSITIVE: x >= 0, so w > 0 gives m+ w x. BOTH: x has either
     sign and m+ != m-, so one subset with w > 0 and one with w < 0 are needed (Lemma 2.4). PAIRED:
-    neurons w and -w together give (m+ + m-) w x (Theorem 2.6).
+    neurons w and -w together give (m+ + m-) w x (Theorem 2.6). ALWAYS_ON: a bias b keeps w x + b
+    from falling below 0 anywhere on the domain, so phi(w x + b) = m+ (w x + b) for every such w;
+    what the biases add up to is taken out of the reader's own bias (``intercept``).
     """
 
     ANY = "any"
     POSITIVE = "positive"
     BOTH = "both"
     PAIRED = "paired"
+    ALWAYS_ON = "always_on"
 
 
 def carrier_activation(specification: Specification, activation: Activation) -> Activation:
@@ -51,24 +59,85 @@ def carrier_law(carrier: Activation, rule: SignRule) -> PowerLaw:
 
 
 def choose_sign_rule(
-    carrier: Activation, specification: Specification, *, nonnegative: bool
+    carrier: Activation, specification: Specification, *, nonnegative: bool, bounded: bool
 ) -> SignRule:
-    """How units are carried, ``nonnegative`` saying that they never fall below 0."""
+    """How units are carried.
+
+    Args:
+        carrier: their activation.
+        specification: source.
+        nonnegative: the units never fall below 0.
+        bounded: they are the inputs, whose domain is known exactly.
+    """
     if specification.source.initialization == "looks_linear" and carrier.name != "identity":
         return SignRule.PAIRED
     if not carrier.two_sided:
         return SignRule.ANY
-    return SignRule.POSITIVE if nonnegative else SignRule.BOTH
+    if nonnegative:
+        return SignRule.POSITIVE
+    if bounded and specification.source.carriers == "biased":
+        return SignRule.ALWAYS_ON
+    return SignRule.BOTH
 
 
-def carrier_block_size(rule: SignRule, candidates: int) -> int:
-    """Neurons for each unit, so that each base set has about that many candidates."""
+def always_on(
+    weights: NDArray[np.float64], biases: NDArray[np.float64], low: float, high: float
+) -> NDArray[np.bool_]:
+    """Where w x + b never falls below 0 for low <= x <= high, with a little to spare."""
+    spare = ALWAYS_ON_SPARE * max(abs(low), abs(high), high - low)
+    deepest = np.maximum(-weights * (low - spare), -weights * (high + spare))
+    return np.asarray(biases >= deepest)
+
+
+@dataclass(frozen=True, slots=True)
+class AlwaysOnNeurons:
+    """What to expect of biased neurons on a domain.
+
+    Attributes:
+        share: of all neurons, that never switch off.
+        size: root mean square of their weights, relative to that of all neurons.
+    """
+
+    share: float
+    size: float
+
+
+def expect_always_on(distribution: str, low: float, high: float) -> AlwaysOnNeurons:
+    """Share and size of the neurons that never switch off, by quadrature over the weight."""
+    reach = LARGEST_CELL[distribution]
+    weights = (np.arange(QUADRATURE_POINTS) + 0.5) / QUADRATURE_POINTS * 2 * reach - reach
+    deepest = np.maximum(-weights * low, -weights * high)
+    if distribution == "uniform":
+        density = np.ones(weights.size)
+        enough = np.clip((1.0 - deepest) / 2, 0.0, 1.0)
+    else:
+        density = np.exp(-(weights**2) / 2)
+        enough = np.array([math.erfc(d / math.sqrt(2)) / 2 for d in deepest])
+    kept = density * enough
+    square = float((kept * weights**2).sum() / kept.sum())
+    usual = float((density * weights**2).sum() / density.sum())
+    return AlwaysOnNeurons(float(kept.sum() / density.sum()), math.sqrt(square / usual))
+
+
+def _blocks_with(candidates: int, share: float) -> int:
+    """Neurons of which a random ``share`` is usable: two standard deviations more than the mean."""
+    margin = math.ceil(math.sqrt(4 * (1 - share) * candidates))
+    return math.ceil((candidates + margin) / share)
+
+
+def carrier_block_size(rule: SignRule, candidates: int, usable_share: float = 0.5) -> int:
+    """Neurons for each unit, so that each base set has about that many candidates.
+
+    Args:
+        rule: how the unit is carried.
+        candidates: of a base set.
+        usable_share: of one-sided and always-on neurons, those that serve a base set.
+    """
     if rule is SignRule.ANY:
         return candidates
     if rule is SignRule.PAIRED:
         return 2 * candidates
-    # signs fall at random: two standard deviations more than the mean
-    return 2 * (candidates + math.ceil(math.sqrt(2 * candidates)))
+    return _blocks_with(candidates, usable_share)
 
 
 def carrier_exponent(

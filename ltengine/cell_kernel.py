@@ -10,63 +10,74 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ltengine.normal_quantile import normal_value
+from ltengine.philox_kernel import LOW, philox, uniform_value
 from ltengine.problem import ITEM_LIMIT
-from ltengine.randomness import MULTIPLIER_0, MULTIPLIER_1, ROUNDS, WEYL_0, WEYL_1
-from ltengine.source import GRID_BITS, Distribution, Source
+from ltengine.source import Distribution, Source
 
-_M0 = np.uint64(MULTIPLIER_0)
-_M1 = np.uint64(MULTIPLIER_1)
-_W0 = np.uint64(WEYL_0)
-_W1 = np.uint64(WEYL_1)
-_LOW = np.uint64(0xFFFFFFFF)
-_32 = np.uint64(32)
-_HALF_RANGE = 1 << GRID_BITS
-
-
-@numba.njit(inline="always")
-def _philox(block, row, layer, stream, k0, k1):  # type: ignore[no-untyped-def]
-    """Four 32-bit words of one counter, all in uint64."""
-    c0, c1, c2, c3 = block, row, layer, stream
-    for _ in range(ROUNDS):
-        p0 = c0 * _M0
-        p1 = c2 * _M1
-        c0, c1, c2, c3 = (p1 >> _32) ^ c1 ^ k0, p1 & _LOW, (p0 >> _32) ^ c3 ^ k1, p0 & _LOW
-        k0 = (k0 + _W0) & _LOW
-        k1 = (k1 + _W1) & _LOW
-    return c0, c1, c2, c3
-
-
-@numba.njit(inline="always")
-def _uniform_value(word):  # type: ignore[no-untyped-def]
-    """(2 v + 1 - 2^24) / 2^24."""
-    numerator = np.int64(2) * np.int64(word >> np.uint64(8)) + np.int64(1 - _HALF_RANGE)
-    return np.float64(numerator) / np.float64(_HALF_RANGE)
+_CHUNK = 1024
+_TILE = 16
+"""Problems whose cells are drawn together."""
 
 
 @numba.njit(parallel=True, cache=True)
-def _draw_items(seed, normal, layer, rows, base_sets, columns, factors, sizes, unit, items):  # type: ignore[no-untyped-def]
-    k0 = np.uint64(seed) & _LOW
-    k1 = np.uint64(seed) >> _32
+def _find_blocks(columns, sizes, counts, blocks, slots):  # type: ignore[no-untyped-def]
+    """For each base set its distinct blocks of four columns, and each candidate's word in them."""
+    for s in numba.prange(columns.shape[0]):
+        count, last = 0, np.int64(-1)
+        for c in range(sizes[s]):
+            block = columns[s, c] >> 2
+            if block != last:
+                blocks[s, count] = np.uint64(block)
+                last = block
+                count += 1
+            slots[s, c] = np.uint64(4 * (count - 1) + (columns[s, c] & 3))
+        counts[s] = count
+
+
+@numba.njit(parallel=True, cache=True)
+def _draw_items(  # type: ignore[no-untyped-def]
+    seed, normal, layer, rows, base_sets, counts, blocks, slots, factors, sizes, unit, items
+):
+    k0 = np.uint64(seed) & LOW
+    k1 = np.uint64(seed) >> np.uint64(32)
     source_layer = np.uint64(layer)
     stream = np.uint64(0)
     limit = unit * ITEM_LIMIT
-    for p in numba.prange(rows.shape[0]):
-        base_set = base_sets[p]
-        row = np.uint64(rows[p])
-        drawn = np.int64(-1)
-        w0 = w1 = w2 = w3 = np.uint64(0)
-        for c in range(sizes[base_set]):
-            column = columns[base_set, c]
-            block = column >> 2
-            if block != drawn:
-                w0, w1, w2, w3 = _philox(np.uint64(block), row, source_layer, stream, k0, k1)
-                drawn = block
-            lane = column & 3
-            word = w0 if lane == 0 else (w1 if lane == 1 else (w2 if lane == 2 else w3))
-            cell = normal_value(np.int64(word >> np.uint64(8))) if normal else _uniform_value(word)
-            value = np.rint(cell * factors[base_set, c] * unit)
-            # an item of 0 is never chosen: that is how one too large for the grid is withheld
-            items[p, c] = np.int32(value) if abs(value) < limit else np.int32(0)
+    width = slots.shape[1]
+    chunks = (rows.shape[0] + _CHUNK - 1) // _CHUNK
+    for chunk in numba.prange(chunks):
+        block_of, row_of = np.empty(_TILE * width, np.uint64), np.empty(_TILE * width, np.uint64)
+        words = np.empty(4 * _TILE * width, np.uint32)
+        last = min(rows.shape[0], (chunk + 1) * _CHUNK)
+        for first in range(chunk * _CHUNK, last, _TILE):
+            drawn = 0
+            for p in range(first, min(first + _TILE, last)):
+                s, row = base_sets[p], np.uint64(rows[p])
+                for b in range(counts[s]):
+                    block_of[drawn + b] = blocks[s, b]
+                    row_of[drawn + b] = row
+                drawn += counts[s]
+            # nothing but arithmetic in this loop: the compiler makes it draw eight blocks at once
+            for b in range(drawn):
+                w0, w1, w2, w3 = philox(block_of[b], row_of[b], source_layer, stream, k0, k1)
+                words[4 * b] = np.uint32(w0)
+                words[4 * b + 1] = np.uint32(w1)
+                words[4 * b + 2] = np.uint32(w2)
+                words[4 * b + 3] = np.uint32(w3)
+            start = np.uint64(0)
+            for p in range(first, min(first + _TILE, last)):
+                s = base_sets[p]
+                for c in range(sizes[s]):
+                    word = np.uint64(words[start + slots[s, c]])
+                    # the test comes first, so that the compiler takes it out of the loop
+                    if normal:
+                        cell = normal_value(np.int64(word >> np.uint64(8)))
+                    else:
+                        cell = uniform_value(word)
+                    value = np.rint(cell * factors[s, c] * unit)
+                    # an item of 0 is never chosen: so one too large for the grid is withheld
+                    items[p, c] = np.int32(value if abs(value) < limit else 0.0)
+                start += np.uint64(4 * counts[s])
 
 
 def draw_items(
@@ -97,5 +108,21 @@ def draw_items(
     items = np.zeros((rows.shape[0], columns.shape[1]), dtype=np.int32)
     normal = source.distribution is Distribution.NORMAL
     seed, unit = np.uint64(source.seed), 2.0**fraction_bits
-    _draw_items(seed, normal, layer, rows, base_sets, columns, factors, sizes, unit, items)
+    counts = np.empty(columns.shape[0], np.int64)
+    blocks, slots = (np.empty(columns.shape, np.uint64) for _ in range(2))
+    _find_blocks(columns, sizes, counts, blocks, slots)
+    _draw_items(
+        seed,
+        normal,
+        layer,
+        rows,
+        base_sets,
+        counts,
+        blocks,
+        slots,
+        factors,
+        sizes,
+        unit,
+        items,
+    )
     return items

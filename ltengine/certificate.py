@@ -22,7 +22,9 @@ from ltengine.difference import (
 )
 from ltengine.effective import input_meaning, live_neurons, next_meaning
 from ltengine.enclosure import Enclosure, Interval
+from ltengine.errors import Canceled
 from ltengine.network import Network
+from ltengine.progress import AskCancel, never_cancel
 from ltengine.role import Role
 from ltengine.sparse_network import SparseLayer
 from ltengine.sparse_rows import from_entries
@@ -33,21 +35,28 @@ DOMAIN_SLACK = 2e-6
 """Relative: inputs are normalised in single precision, and data sets may be off by 1e-6."""
 
 
-def input_interval(domain: InputSpecification, inputs: int) -> Interval:
-    """Every normalised input that the engine accepts."""
+def input_bounds(domain: InputSpecification) -> tuple[float, float]:
+    """Between these lies every normalised input that the engine accepts."""
     low, high = domain.normalised_low, domain.normalised_high
     slack = DOMAIN_SLACK * max(high - low, abs(low), abs(high))
-    return Interval(np.full(inputs, low - slack), np.full(inputs, high + slack))
+    return low - slack, high + slack
 
 
 def _differences(
-    ticket: Ticket, network: Network, layers: tuple[SparseLayer, ...], enclosure: Enclosure
+    ticket: Ticket,
+    network: Network,
+    layers: tuple[SparseLayer, ...],
+    bounds: tuple[float, float],
+    enclosure: Enclosure,
+    cancel: AskCancel,
 ) -> list[Difference]:
     """Each target layer's difference; every hidden layer is taken into the enclosure."""
-    meaning = input_meaning(ticket.inputs)
+    meaning = input_meaning(ticket.inputs, *bounds)
     emission = input_emission(enclosure.below.supremum)
     found: list[Difference] = []
     for layer, cells, used in zip(ticket.layers, layers, live_neurons(ticket), strict=True):
+        if cancel():
+            raise Canceled
         above = next_meaning(layer, cells, meaning, used)
         if layer.role is Role.UNIVARIATE:
             emission = univariate_emission(layer, cells, above, emission)
@@ -140,12 +149,21 @@ def issue_certificate(
     network: Network,
     layers: tuple[SparseLayer, ...],
     specification: Specification,
+    *,
+    cancel: AskCancel = never_cancel,
 ) -> Certificate:
-    """Bound the error of a ticket that has passed verification."""
-    inputs = input_interval(specification.input, ticket.inputs)
+    """Bound the error of a ticket that has passed verification.
+
+    Raises:
+        Canceled: ``cancel``, asked before each layer, said so.
+    """
+    bounds = low, high = input_bounds(specification.input)
+    inputs = Interval(np.full(ticket.inputs, low), np.full(ticket.inputs, high))
     activation = specified_activation(specification)
     enclosure = Enclosure(inputs, activation)
-    differences = _differences(ticket, network, layers, enclosure)
+    differences = _differences(ticket, network, layers, bounds, enclosure, cancel)
+    if cancel():
+        raise Canceled
     errors = enclosure.output_errors(differences[-1]).supremum
     count = sum(difference.parameters.count for difference in differences)
     return Certificate(

@@ -19,7 +19,7 @@ from ltengine.errors import EngineError
 from ltengine.network import Network
 from ltengine.progress import AskCancel, ReportProgress, ignore_progress, never_cancel
 from ltengine.source import Distribution, Source
-from ltengine.sparse_network import SparseLayer, rebuild
+from ltengine.sparse_network import rebuild
 from ltengine.specification import Specification
 from ltengine.ticket import Ticket, TicketLayer
 
@@ -30,19 +30,17 @@ MOST_ATTEMPTS = 12
 
 @dataclass(frozen=True, slots=True)
 class ConstructedTicket:
-    """A ticket, the cells it keeps, and what had to be proved about it.
+    """A ticket, and what had to be proved about it.
 
     Attributes:
         ticket: what the file will hold.
         construction: how it came about.
-        layers: its cells with values.
         certificate: its error bounds, where an output tolerance asked for them.
         attempts: constructions it took.
     """
 
     ticket: Ticket
     construction: Construction
-    layers: tuple[SparseLayer, ...]
     certificate: Certificate | None
     attempts: int
 
@@ -102,13 +100,14 @@ def construct_certified(
             cancel=cancel,
         )
         ticket = assemble_ticket(found, network, specification)
-        layers = rebuild(ticket)
         if wanted is None:
-            return ConstructedTicket(ticket, found, layers, None, attempt)
-        certificate = issue_certificate(ticket, network, layers, specification)
+            return ConstructedTicket(ticket, found, None, attempt)
+        certificate = issue_certificate(
+            ticket, network, rebuild(ticket), specification, cancel=cancel
+        )
         proved = float(certificate.errors.sum())
         if proved <= wanted:
-            return ConstructedTicket(ticket, found, layers, certificate, attempt)
+            return ConstructedTicket(ticket, found, certificate, attempt)
         tightening *= min(0.5, SAFETY * wanted / proved)
     raise EngineError(
         f"the best certificate after {MOST_ATTEMPTS} constructions is {proved:g} (L1 norm of the "

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ltengine.base_set import NO_CONSTANTS, Constants
 from ltengine.carrier import SignRule
 from ltengine.cell_kernel import draw_items
 from ltengine.errors import UnsolvedProblemsError
+from ltengine.intercept import NO_CONSTANTS, Constants
 from ltengine.plan import LayerPlan, Plan
 from ltengine.problem import (
     FRACTION_BITS,

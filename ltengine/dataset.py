@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from ltengine.errors import DatasetError
 from ltengine.specification import InputSpecification
 
+SAMPLES_PER_BATCH = 1000
+"""Normalised in double precision at once."""
 HOW_TO_SAVE = "save it with numpy.savez(path, x=inputs, y=labels)"
 
 
@@ -59,16 +61,14 @@ def read_dataset(path: Path) -> Dataset:
         raise DatasetError(
             f"y must be {x.shape[0]} integer class labels, got {y.dtype} {y.shape}", code="BAD_Y"
         )
-    inputs = x.reshape(x.shape[0], -1).astype(np.float32)
+    inputs = x.reshape(x.shape[0], -1).astype(np.float32, copy=False)
     if not np.isfinite(inputs).all():
         raise DatasetError("x holds NaN or infinite values", code="BAD_X")
-    return Dataset(inputs, y.astype(np.int64))
+    return Dataset(inputs, y.astype(np.int64, copy=False))
 
 
-def normalise(
-    dataset: Dataset, specification: InputSpecification, width: int
-) -> NDArray[np.float32]:
-    """(x - mean) / std, after checking that x fits the network and lies in the raw domain.
+def check_dataset(dataset: Dataset, specification: InputSpecification, width: int) -> None:
+    """Check that x fits the network and lies in the raw domain.
 
     Raises:
         DatasetError: it does not.
@@ -87,5 +87,20 @@ def normalise(
             "input.low and input.high",
             code="OUTSIDE_DOMAIN",
         )
-    scaled = (dataset.inputs.astype(np.float64) - specification.mean) / specification.std
-    return scaled.astype(np.float32)
+
+
+def normalise(
+    dataset: Dataset, specification: InputSpecification, width: int
+) -> NDArray[np.float32]:
+    """(sample, input) (x - mean) / std, after ``check_dataset``.
+
+    Raises:
+        DatasetError: as there.
+    """
+    check_dataset(dataset, specification, width)
+    scaled = np.empty_like(dataset.inputs)
+    for begin in range(0, scaled.shape[0], SAMPLES_PER_BATCH):
+        batch = slice(begin, begin + SAMPLES_PER_BATCH)
+        centred = dataset.inputs[batch].astype(np.float64) - specification.mean
+        scaled[batch] = centred / specification.std
+    return scaled

@@ -175,11 +175,14 @@ def univariate_emission(
     reach[rows] = np.abs(weights[rows]) * below.supremum[columns]
     passed[rows] = np.abs(weights[rows]) * (below.noise + below.deviation)[columns]
     reads[rows] = columns
+    biases = np.abs(cells.biases)
     deviation = np.asarray(activation.deviation(reach), np.float64)
     steepest = max(abs(activation.m_plus), abs(activation.m_minus))
     supremum = steepest * reach + np.abs(meaning.value) + deviation
-    noise = activation.lipschitz * (rounding_growth(np.full(layer.width, 3.0)) * reach + passed)
-    noise += activation_rounding(activation, supremum + noise, reach + noise)
+    noise = activation.lipschitz * (
+        rounding_growth(np.full(layer.width, 3.0)) * (reach + biases) + passed
+    )
+    noise += activation_rounding(activation, supremum + noise, reach + biases + noise)
     if layer.constants:
         supremum[first:], noise[first:] = _constant_noise(
             layer, cells, below, meaning.value[first:]

@@ -23,11 +23,12 @@ from ltengine.activation import Activation
 from ltengine.network import DenseLayer
 from ltengine.role import Role
 from ltengine.source import Pairing
-from ltengine.sparse_network import SparseLayer
+from ltengine.sparse_network import LayerCells, SparseLayer
 from ltengine.ticket import Ticket, TicketLayer
 
 NO_UNIT = -1
-ENTRIES_PER_CHUNK = 1 << 22
+ENTRIES_PER_CHUNK = 1 << 17
+"""A chunk of effective parameters, a few of which stay in the processor's cache."""
 
 
 class StructureError(Exception):
@@ -47,6 +48,7 @@ class Meaning:
         drive: (neuron,) |w| of a carrier, which emits phi(w x); else 0.
         carrier: phi of a univariate layer; None for copies and inputs.
         paired: neurons 2 q and 2 q + 1 are a looks-linear pair.
+        bounds: between which every unit stays, where that is known exactly: of the inputs.
     """
 
     unit: NDArray[np.int64]
@@ -57,6 +59,7 @@ class Meaning:
     drive: NDArray[np.float64]
     carrier: Activation | None = None
     paired: bool = False
+    bounds: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,45 +81,62 @@ class EffectiveRows:
     bias: NDArray[np.float64]
 
 
-def input_meaning(inputs: int) -> Meaning:
-    """The inputs are themselves."""
+def input_meaning(inputs: int, low: float, high: float) -> Meaning:
+    """The inputs are themselves, between ``low`` and ``high``."""
     ones = np.ones(inputs)
     nothing = np.zeros(inputs)
-    return Meaning(np.arange(inputs), ones, ones, nothing, inputs, nothing)
+    return Meaning(np.arange(inputs), ones, ones, nothing, inputs, nothing, bounds=(low, high))
 
 
-def _constant_values(layer: TicketLayer, cells: SparseLayer, below: Meaning) -> NDArray[np.float64]:
+def _constant_values(layer: TicketLayer, cells: LayerCells, below: Meaning) -> NDArray[np.float64]:
     """(constant,) what the layer's constant neurons emit; their cells may read constants only."""
-    first = layer.first_constant
-    start = int(cells.offsets[first])
-    rows, columns = cells.rows[start:], cells.columns[start:]
-    if (below.unit[columns] != NO_UNIT).any():
+    part = cells.between(layer.first_constant, layer.width)
+    if (below.unit[part.columns] != NO_UNIT).any():
         raise StructureError("a constant neuron reads a neuron that is not constant")
     drive = np.bincount(
-        rows - first, cells.values[start:] * below.value[columns], minlength=layer.constants
+        part.rows, part.values * below.value[part.columns], minlength=layer.constants
     )
-    return np.asarray(layer.activation.value(drive + cells.biases[first:]), np.float64)
+    return np.asarray(layer.activation.value(drive + part.biases), np.float64)
+
+
+def _check_always_on(
+    activation: Activation,
+    weights: NDArray[np.float64],
+    biases: NDArray[np.float64],
+    below: Meaning,
+) -> None:
+    """Do these biased neurons stay where phi is linear, whatever the input?"""
+    if below.bounds is None:
+        raise StructureError("a univariate neuron above the first layer keeps a bias")
+    if not activation.piecewise_linear:
+        raise StructureError(f"a biased univariate neuron, and {activation.name} is not linear")
+    low, high = below.bounds
+    if (biases + np.minimum(weights * low, weights * high) < 0).any():
+        raise StructureError("a biased univariate neuron switches off inside the input domain")
 
 
 def univariate_meaning(
-    layer: TicketLayer, cells: SparseLayer, below: Meaning, live: NDArray[np.bool_]
+    layer: TicketLayer, cells: LayerCells, below: Meaning, live: NDArray[np.bool_]
 ) -> Meaning:
     """Gains of univariate neurons: phi(w x) is about m+ w x + d or m- w x + d by the sign of w x.
 
+    A biased one that never switches off is phi(w x + b) = m+ (w x + b).
+
     Raises:
-        StructureError: a live neuron has not exactly one cell, reads another unit than its block's
-            or a constant, or keeps a bias.
+        StructureError: a live neuron has not exactly one weight, reads another unit than its
+            block's or a constant, or keeps a bias and switches off somewhere on the domain.
     """
     first = layer.first_constant
     activation = layer.activation
     counts = np.diff(cells.offsets)[:first]
-    if (counts[live[:first]] != 1).any() or cells.biases[:first].any():
-        raise StructureError("a univariate neuron keeps another number of cells than one weight")
-    rows, columns = cells.rows[: cells.offsets[first]], cells.columns[: cells.offsets[first]]
+    if (counts[live[:first]] != 1).any():
+        raise StructureError("a univariate neuron keeps another number of weights than one")
+    part = cells.between(0, first)
+    rows, columns = part.rows, part.columns
     if (below.unit[columns] != rows // layer.block_size).any():
         raise StructureError("a univariate neuron reads another unit than its block's")
     weights = np.zeros(first)
-    weights[rows] = cells.values[: cells.offsets[first]]
+    weights[rows] = part.values
     if below.carrier is not None and not below.carrier.piecewise_linear:
         raise StructureError("a carrier reads another one that is only approximately linear")
     # phi's argument for x = 1 and for x = -1
@@ -125,15 +145,19 @@ def univariate_meaning(
     behind[rows] = -weights[rows] * below.gain_minus[columns]
     up = np.where(ahead > 0, activation.m_plus, activation.m_minus) * ahead
     down = -np.where(behind > 0, activation.m_plus, activation.m_minus) * behind
+    value = np.full(first, activation.intercept)
+    biased = cells.biases[:first] != 0
+    if biased.any():
+        _check_always_on(activation, weights[biased], cells.biases[:first][biased], below)
+        up[biased] = down[biased] = activation.m_plus * weights[biased]
+        value[biased] = activation.m_plus * cells.biases[:first][biased]
     constants = np.full(layer.constants, NO_UNIT)
     nothing = np.zeros(layer.constants)
     return Meaning(
         np.concatenate((np.arange(first) // layer.block_size, constants)),
         np.concatenate((up, nothing)),
         np.concatenate((down, nothing)),
-        np.concatenate(
-            (np.full(first, activation.intercept), _constant_values(layer, cells, below))
-        ),
+        np.concatenate((value, _constant_values(layer, cells, below))),
         layer.units,
         np.concatenate((np.abs(weights), nothing)),
         activation,
@@ -141,7 +165,7 @@ def univariate_meaning(
     )
 
 
-def copies_meaning(layer: TicketLayer, cells: SparseLayer, below: Meaning) -> Meaning:
+def copies_meaning(layer: TicketLayer, cells: LayerCells, below: Meaning) -> Meaning:
     """Copies emit the unit itself (up to their error); constants emit their value."""
     first = layer.first_constant
     ones = np.concatenate((np.ones(first), np.zeros(layer.constants)))
@@ -152,7 +176,7 @@ def copies_meaning(layer: TicketLayer, cells: SparseLayer, below: Meaning) -> Me
 
 
 def next_meaning(
-    layer: TicketLayer, cells: SparseLayer, below: Meaning, live: NDArray[np.bool_]
+    layer: TicketLayer, cells: LayerCells, below: Meaning, live: NDArray[np.bool_]
 ) -> Meaning:
     """The meaning of a layer's neurons, by its role."""
     if layer.role is Role.UNIVARIATE:
@@ -218,19 +242,19 @@ def _sum_by_key(
 
 
 def effective_rows(
-    layer: TicketLayer, cells: SparseLayer, below: Meaning, live: NDArray[np.bool_]
+    layer: TicketLayer, cells: LayerCells, below: Meaning, live: NDArray[np.bool_]
 ) -> Iterator[EffectiveRows]:
     """Effective parameters of the live copies, in chunks of rows."""
     rows = np.flatnonzero(live[: layer.first_constant])
     per_chunk = max(1, ENTRIES_PER_CHUNK // below.units)
     for begin in range(0, rows.size, per_chunk):
         chunk = rows[begin : begin + per_chunk]
-        first, last = int(cells.offsets[chunk[0]]), int(cells.offsets[chunk[-1] + 1])
-        place = np.searchsorted(chunk, cells.rows[first:last])
-        inside = chunk[np.minimum(place, chunk.size - 1)] == cells.rows[first:last]
-        place = place[inside]
-        columns = cells.columns[first:last][inside]
-        values = cells.values[first:last][inside]
+        part = cells.between(int(chunk[0]), int(chunk[-1]) + 1)
+        place_of_row = np.full(part.width, -1)
+        place_of_row[chunk - chunk[0]] = np.arange(chunk.size)
+        place = place_of_row[part.rows]
+        inside = place >= 0
+        place, columns, values = place[inside], part.columns[inside], part.values[inside]
         unit = below.unit[columns]
         carried = unit != NO_UNIT
         keys = place[carried] * below.units + unit[carried]

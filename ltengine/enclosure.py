@@ -27,13 +27,14 @@ from ltengine.difference import Difference, activation_rounding
 from ltengine.joint_bound import Remainder, stack_remainders, total_sums
 from ltengine.network import DenseLayer
 from ltengine.slopes import Line, enclosing_line, slope_range
-from ltengine.sparse_rows import multiply
+from ltengine.sparse_rows import from_dense, multiply
 
 Array = NDArray[np.float64]
 
 SLACK = 2.0**-50
 """Eight float64 roundoffs for each term of a sum."""
-ENTRIES_PER_CHUNK = 1 << 22
+ENTRIES_PER_CHUNK = 1 << 19
+"""A chunk of dense rows, a few of which stay in the processor's cache."""
 MOST_KEPT = 4e7
 """Numbers that a layer's remainders may take."""
 MOST_PRODUCTS = 4e9
@@ -167,8 +168,9 @@ def _remainder(function: _Function, inputs: Interval) -> Remainder:
     for slope, piece in pieces:
         middle += slope @ ((piece.low + piece.high) / 2)
         parts.append(slope * ((piece.high - piece.low) / 2))
-    shares = tuple(reversed(function.shares))
-    return Remainder(np.concatenate(parts, axis=1), middle, function.radius, shares)
+    shares = (None if share is None else from_dense(share) for share in reversed(function.shares))
+    linear = from_dense(np.concatenate(parts, axis=1))
+    return Remainder(linear, middle, function.radius, tuple(shares))
 
 
 def _image(activation: Activation, interval: Interval) -> Interval:

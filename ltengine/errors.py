@@ -6,6 +6,7 @@ EngineError                    every named failure; has a stable ``code``, says 
 ├── NetworkError               the tensors do not form a fully-connected network
 ├── DatasetError               the evaluation data set is unusable
 ├── TicketFormatError          a ticket file is not what docs/ticket-format.md describes
+├── ExportError                a ticket does not fit the format it should be exported to
 ├── UnsolvedProblemsError      the planned source network has no ticket within tolerance
 ├── DeviceUnavailableError     the requested device is not here
 └── Canceled                   the caller asked to stop
@@ -61,6 +62,12 @@ class TicketFormatError(EngineError):
     """A ticket file is not what docs/ticket-format.md describes."""
 
     code = "INVALID_TICKET"
+
+
+class ExportError(EngineError):
+    """A ticket does not fit the format it should be exported to."""
+
+    code = "EXPORT_REFUSED"
 
 
 class UnsolvedProblemsError(EngineError):

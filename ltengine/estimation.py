@@ -26,12 +26,12 @@ import numpy as np
 from ltengine import ENGINE_VERSION
 from ltengine.activation import Activation, specified_activation
 from ltengine.checkpoint import read_checkpoint
-from ltengine.dataset import Dataset, normalise, read_dataset
+from ltengine.dataset import Dataset, check_dataset, normalise, read_dataset
 from ltengine.evaluation import compact, compare_predictions, evaluate_ticket
 from ltengine.network import Network
 from ltengine.progress import AskCancel, ReportProgress, ignore_progress, never_cancel
 from ltengine.report import describe_target
-from ltengine.specification import Specification, resolve_activation
+from ltengine.specification import Specification, require_one_source, resolve_activation
 from ltengine.statistics.drawn_ticket import DrawnTicket, draw_ticket
 
 STUDENT_QUANTILES = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228)
@@ -137,8 +137,9 @@ def estimate(
         EngineError: spec or data set do not fit the network, or no constant can be built.
         Canceled: ``cancel`` said so.
     """
+    require_one_source(specification)
     if dataset is not None:
-        normalise(dataset, specification.input, network.inputs)
+        check_dataset(dataset, specification.input, network.inputs)
     tickets = []
     for replicate in range(replicates):
         seeded = _with_seed(specification, specification.source.seed + replicate)
@@ -182,7 +183,7 @@ def estimate_files(
         EngineError: one of them is unusable, or see ``estimate``.
     """
     read = read_checkpoint(checkpoint)
-    resolved = resolve_activation(specification, read.suggested_activation)
+    resolved = resolve_activation(specification, read.suggested_activation, read.suggested_slope)
     return estimate(
         read.network,
         specified_activation(resolved),

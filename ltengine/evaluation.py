@@ -1,7 +1,13 @@
-"""Running a ticket on data: a sparse product over its own cells, never the target's weights."""
+"""Running a ticket on data: a sparse product over its own cells, never the target's weights.
+
+Samples go through all layers in tiles of two registers' lanes, so that a row's sums never leave the
+registers and the values of the neurons that a few rows read stay in the processor's cache. Threads
+share the tiles, and no result depends on which thread took which.
+"""
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numba
@@ -9,10 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ltengine.activation import Activation
+from ltengine.lanes import REGISTER_BYTES, add_product, fill, store
+from ltengine.network import Network
 from ltengine.sparse_network import SparseLayer
 
-SAMPLES_PER_TILE = 256
-"""A tile's activations of one layer should stay in the processor's cache."""
+TILE_BYTES = 2 * REGISTER_BYTES
+SAMPLES_PER_TILE = TILE_BYTES // 4
+SAMPLES_PER_BATCH = 1000
+"""The target is evaluated on this many at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,15 +30,17 @@ class CompactLayer:
     """A sparse layer on the neurons that are used, in single precision.
 
     Attributes:
+        neurons: (neuron,) int64, the rows of the source that are used.
         offsets: (neuron + 1,) int64.
-        columns: (cell,) int64 into the compact layer below.
+        columns: (cell,) int32 into the compact layer below.
         values: (cell,) float32.
         biases: (neuron,) float32.
         activation: after the sum.
     """
 
+    neurons: NDArray[np.int64]
     offsets: NDArray[np.int64]
-    columns: NDArray[np.int64]
+    columns: NDArray[np.int32]
     values: NDArray[np.float32]
     biases: NDArray[np.float32]
     activation: Activation
@@ -45,12 +57,12 @@ def compact(layers: tuple[SparseLayer, ...]) -> tuple[CompactLayer, ...]:
         kept[keep] = True
         inside = kept[layer.rows]
         columns = layer.columns[inside]
-        # the first layer reads the inputs themselves, all of them in place
-        below = np.unique(columns) if number else np.arange(int(columns.max(initial=0)) + 1)
+        below, place = _places(columns, all_of_them=number == 0)
         result.append(
             CompactLayer(
+                keep,
                 np.concatenate(([0], np.cumsum(counts))),
-                np.searchsorted(below, columns),
+                place[columns],
                 layer.values[inside].astype(np.float32),
                 layer.biases[keep].astype(np.float32),
                 layer.activation,
@@ -60,30 +72,48 @@ def compact(layers: tuple[SparseLayer, ...]) -> tuple[CompactLayer, ...]:
     return tuple(reversed(result))
 
 
-@numba.njit(parallel=True, cache=True)
-def _multiply(offsets, columns, values, biases, x, y):  # type: ignore[no-untyped-def]
-    """y[neuron, sample] = bias + sum over the neuron's cells of value * x[column, sample].
+def _places(
+    columns: NDArray[np.integer], *, all_of_them: bool
+) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+    """The neurons that are read, and (neuron,) the place of each among them.
 
-    Four cells at a time, so that a sum is loaded and stored once for four products.
+    The first layer reads the inputs themselves, ``all_of_them`` in place.
     """
-    samples = x.shape[1]
-    for row in numba.prange(y.shape[0]):
-        out = y[row]
-        for s in range(samples):
-            out[s] = biases[row]
-        c, last = offsets[row], offsets[row + 1]
-        while c + 4 <= last:
-            v0, v1, v2, v3 = values[c], values[c + 1], values[c + 2], values[c + 3]
-            x0, x1 = x[columns[c]], x[columns[c + 1]]
-            x2, x3 = x[columns[c + 2]], x[columns[c + 3]]
-            for s in range(samples):
-                out[s] += (v0 * x0[s] + v1 * x1[s]) + (v2 * x2[s] + v3 * x3[s])
-            c += 4
-        while c < last:
-            v0, x0 = values[c], x[columns[c]]
-            for s in range(samples):
-                out[s] += v0 * x0[s]
-            c += 1
+    read = np.full(int(columns.max(initial=0)) + 1, all_of_them)
+    read[columns] = True
+    return np.flatnonzero(read), (np.cumsum(read) - 1).astype(np.int32)
+
+
+@numba.njit(nogil=True, cache=True)
+def multiply_tile(offsets, columns, values, biases, x, y):  # type: ignore[no-untyped-def]
+    """y[row] = biases[row] + sum over the row's cells of value * x[column], lane by lane.
+
+    The rows of x and y are TILE_BYTES long.
+    """
+    tile = x.shape[1]
+    half = tile // 2
+    for row in range(y.shape[0]):
+        left = fill(biases[row])
+        right = left
+        for cell in range(offsets[row], offsets[row + 1]):
+            place = np.intp(columns[cell]) * tile
+            left = add_product(left, values[cell], x, place)
+            right = add_product(right, values[cell], x, place + half)
+        store(left, y, row * tile)
+        store(right, y, row * tile + half)
+
+
+def _evaluate_tile(
+    layers: tuple[CompactLayer, ...], inputs: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """(sample, output) of at most a tile's samples."""
+    x = np.zeros((inputs.shape[1], SAMPLES_PER_TILE), np.float32)
+    x[:, : inputs.shape[0]] = inputs.T
+    for layer in layers:
+        y = np.empty((layer.biases.size, SAMPLES_PER_TILE), np.float32)
+        multiply_tile(layer.offsets, layer.columns, layer.values, layer.biases, x, y)
+        x = layer.activation.value(y)
+    return x[:, : inputs.shape[0]].T
 
 
 def evaluate_ticket(
@@ -91,13 +121,26 @@ def evaluate_ticket(
 ) -> NDArray[np.float32]:
     """(sample, output) of normalised inputs (sample, input)."""
     outputs = np.empty((inputs.shape[0], layers[-1].biases.size), np.float32)
-    for begin in range(0, inputs.shape[0], SAMPLES_PER_TILE):
-        x = np.ascontiguousarray(inputs[begin : begin + SAMPLES_PER_TILE].T)
-        for layer in layers:
-            y = np.empty((layer.biases.size, x.shape[1]), np.float32)
-            _multiply(layer.offsets, layer.columns, layer.values, layer.biases, x, y)
-            x = layer.activation.value(y)
-        outputs[begin : begin + SAMPLES_PER_TILE] = x.T
+
+    def fill_in(begin: int) -> None:
+        tile = slice(begin, begin + SAMPLES_PER_TILE)
+        outputs[tile] = _evaluate_tile(layers, inputs[tile])
+
+    begins = range(0, inputs.shape[0], SAMPLES_PER_TILE)
+    with ThreadPoolExecutor(numba.get_num_threads()) as threads:
+        for _ in threads.map(fill_in, begins):
+            pass  # raises what a tile has raised
+    return outputs
+
+
+def evaluate_target(
+    network: Network, activation: Activation, inputs: NDArray[np.float32]
+) -> NDArray[np.float64]:
+    """(sample, output) of normalised inputs (sample, input), in double precision."""
+    outputs = np.empty((inputs.shape[0], network.layers[-1].outputs))
+    for begin in range(0, inputs.shape[0], SAMPLES_PER_BATCH):
+        batch = slice(begin, begin + SAMPLES_PER_BATCH)
+        outputs[batch] = network.evaluate(inputs[batch].astype(np.float64), activation)
     return outputs
 
 

@@ -17,8 +17,10 @@ from ltengine.carrier import (
     carrier_block_size,
     carrier_exponent,
     choose_sign_rule,
+    expect_always_on,
 )
 from ltengine.errors import SpecificationError
+from ltengine.intercept import counterweights
 from ltengine.network import DenseLayer, Network
 from ltengine.plan import BaseSetSize, LayerPlan, Plan, Requirement
 from ltengine.problem import fixed_point_tolerance
@@ -33,6 +35,8 @@ SPARE_PRODUCTS = 36
 For |z| = 1 each further variable cuts the failure probability by e^-0.54 (uniform) or e^-0.30
 (products of two uniforms), so these cut it 650 or 49,000 times. Spares cost width, never links."""
 CONSTANTS_OF_A_SINGLE_COPY_LAYER = 4
+SMALLEST_USABLE_SHARE = 0.02
+"""Of always-on neurons; below it a unit would need thousands of neurons."""
 LEAST_UNITS = 16
 """A tolerance of fewer units of the problems' grid would be felt as rounding."""
 CHAINED_EXPONENT = 1
@@ -126,15 +130,16 @@ def chained_carriers(
     depth = len(network.layers)
     extra = max(0, (specification.source.depth or 0) - 2 * depth)
     paired = specification.source.initialization == "looks_linear" and carrier.name != "identity"
-    if extra and (paired or not carrier.piecewise_linear):
+    biased = specification.source.carriers == "biased"
+    if extra and (paired or biased or not carrier.piecewise_linear):
         raise SpecificationError(
             [
                 {
                     "pointer": "/source/depth",
                     "code": "DEPTH",
                     "detail": f"past depth 2L = {2 * depth} inputs are carried through several "
-                    "layers, which needs exact single carriers; set source.first_layer_activation "
-                    'to "identity"',
+                    "layers, which needs exact single carriers without a bias; set "
+                    'source.first_layer_activation to "identity"',
                 }
             ]
         )
@@ -174,10 +179,12 @@ class _Layout:
         target, requirement = self._network.layers[number - 1], self._requirements[number - 1]
         domain = self._specification.input
         nonnegative = domain.normalised_low >= 0 if number == 1 else self._activation.nonnegative
-        rule = choose_sign_rule(self._carrier, self._specification, nonnegative=nonnegative)
+        rule = choose_sign_rule(
+            self._carrier, self._specification, nonnegative=nonnegative, bounded=number == 1
+        )
         chained, extra = self._chained
         chain = extra if chained == number else 0
-        block = carrier_block_size(rule, requirement.base_set.candidates)
+        block = self._block(rule, requirement.base_set.candidates)
         if rule in (SignRule.POSITIVE, SignRule.BOTH):
             block *= 2**chain  # each further layer lets half of them through
         supremum = max(float(self._suprema[number - 1].max()), 1.0)
@@ -198,15 +205,49 @@ class _Layout:
                     number,
                     target.inputs,
                     block,
-                    block if self._needs_constants(number) else 0,
+                    self._constants_beside_carriers(number, rule, block),
                     self._carrier,
                     CHAINED_EXPONENT if carriers_below else exponent,
                     Pairing.ROWS if rule is SignRule.PAIRED else Pairing.NONE,
                     requirement,
                     rule,
                     carriers_below,
+                    self._bounds if rule is SignRule.ALWAYS_ON else None,
                 )
             )
+
+    @property
+    def _bounds(self) -> tuple[float, float]:
+        domain = self._specification.input
+        return domain.normalised_low, domain.normalised_high
+
+    def _block(self, rule: SignRule, candidates: int) -> int:
+        """Carriers of one unit."""
+        if rule is not SignRule.ALWAYS_ON:
+            return carrier_block_size(rule, candidates)
+        expected = expect_always_on(self._specification.source.distribution, *self._bounds)
+        if expected.share < SMALLEST_USABLE_SHARE:
+            raise SpecificationError(
+                [
+                    {
+                        "pointer": "/source/carriers",
+                        "code": "DOMAIN_TOO_WIDE",
+                        "detail": f"only {expected.share:.2g} of all biased neurons stay on over "
+                        f"the normalised domain {self._bounds}; leave source.carriers out, or "
+                        "narrow input.low and input.high",
+                    }
+                ]
+            )
+        return carrier_block_size(rule, candidates, expected.share)
+
+    def _constants_beside_carriers(self, number: int, rule: SignRule, block: int) -> int:
+        """Constant neurons of a univariate layer."""
+        if rule is SignRule.ALWAYS_ON:
+            target = self._network.layers[number - 1]
+            fan_in = int(np.count_nonzero(target.weight, axis=1).max())
+            candidates = self._requirements[number - 1].base_set.candidates
+            return carrier_block_size(rule, candidates + counterweights(fan_in))
+        return block if self._needs_constants(number) else 0
 
     def add_copies(self, number: int) -> None:
         """The layer of copies of target layer ``number``."""

@@ -39,6 +39,11 @@ class DenseLayer:
         return int(self.weight.shape[0])
 
     @property
+    def biases(self) -> NDArray[np.float64]:
+        """(output,) the bias, zeros where there is none."""
+        return np.zeros(self.outputs) if self.bias is None else self.bias
+
+    @property
     def nonzero(self) -> int:
         """Nonzero parameters, biases included."""
         return int(np.count_nonzero(self.weight)) + (

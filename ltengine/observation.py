@@ -8,6 +8,7 @@ large already; its steps shrink from the width of the domain.
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numba
@@ -15,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ltengine.activation import Activation
-from ltengine.evaluation import CompactLayer, compact, evaluate_ticket
+from ltengine.chain import SAMPLES_PER_TILE, Chain, target_chain, ticket_chain
+from ltengine.evaluation import CompactLayer, compact, evaluate_target, evaluate_ticket
 from ltengine.network import Network
 from ltengine.progress import AskCancel, never_cancel
 from ltengine.randomness import random_words
@@ -27,8 +29,6 @@ Array = NDArray[np.float64]
 
 SEARCH_STREAM = 1 << 16
 """Random words for starting points; no cell of a source has this stream."""
-PARALLEL_PRODUCTS = 1 << 27
-"""Fewer are done before threads have met, on a busy machine."""
 STARTS, STEPS = 24, 32
 DECAY = 0.85
 """Each step is this times as long as the one before."""
@@ -49,107 +49,6 @@ class LargestError:
     output: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Transposed:
-    """A compact layer's cells by column."""
-
-    offsets: NDArray[np.int64]
-    rows: NDArray[np.int64]
-    values: NDArray[np.float32]
-
-
-def _add_products(offsets, places, values, x, y):  # type: ignore[no-untyped-def]
-    """y[n, s] += sum over n's cells of value * x[place, s], in double precision."""
-    for n in numba.prange(y.shape[0]):
-        for cell in range(offsets[n], offsets[n + 1]):
-            value = np.float64(values[cell])
-            place = places[cell]
-            for s in range(x.shape[1]):
-                y[n, s] += value * x[place, s]
-
-
-_add_serially = numba.njit(cache=True)(_add_products)
-_add_in_parallel = numba.njit(parallel=True, cache=True)(_add_products)
-
-
-def _sums(
-    offsets: NDArray[np.int64], places: NDArray[np.int64], values: NDArray[np.float32], x: Array
-) -> Array:
-    y = np.zeros((offsets.size - 1, x.shape[1]))
-    large = values.size * x.shape[1] >= PARALLEL_PRODUCTS
-    (_add_in_parallel if large else _add_serially)(offsets, places, values, x, y)
-    return y
-
-
-def _transpose(layer: CompactLayer, inputs: int) -> _Transposed:
-    order = np.argsort(layer.columns, kind="stable")
-    rows = np.repeat(np.arange(layer.biases.size), np.diff(layer.offsets))
-    counts = np.bincount(layer.columns, minlength=inputs)
-    return _Transposed(np.concatenate(([0], np.cumsum(counts))), rows[order], layer.values[order])
-
-
-@dataclass(frozen=True, slots=True)
-class _Walk:
-    """ticket - target at some samples, and the pre-activations of both networks' layers."""
-
-    difference: Array
-    drives: list[Array]
-    target_drives: list[Array]
-
-
-class _Difference:
-    """ticket - target and its gradient, in double precision; samples are columns."""
-
-    def __init__(
-        self, layers: tuple[CompactLayer, ...], network: Network, activation: Activation
-    ) -> None:
-        self._layers, self._network, self._activation = layers, network, activation
-        widths = (network.inputs, *(layer.biases.size for layer in layers))
-        self._transposed = [
-            _transpose(layer, width) for layer, width in zip(layers, widths, strict=False)
-        ]
-
-    def _ticket(self, x: Array) -> tuple[Array, list[Array]]:
-        drives = []
-        for layer in self._layers:
-            y = _sums(layer.offsets, layer.columns, layer.values, x)
-            drives.append(y + layer.biases.astype(np.float64)[:, None])
-            x = np.asarray(layer.activation.value(drives[-1]))
-        return x, drives
-
-    def _target(self, x: Array) -> tuple[Array, list[Array]]:
-        drives: list[Array] = []
-        for layer in self._network.layers:
-            if drives:
-                x = np.asarray(self._activation.value(drives[-1]))
-            bias = 0.0 if layer.bias is None else layer.bias[:, None]
-            drives.append(layer.weight @ x + bias)
-        return drives[-1], drives
-
-    def at(self, x: Array) -> _Walk:
-        """Both networks at x (input, sample)."""
-        ticket, drives = self._ticket(x)
-        target, target_drives = self._target(x)
-        return _Walk(ticket - target, drives, target_drives)
-
-    def gradient(self, walk: _Walk, outputs: NDArray[np.int64], signs: Array) -> Array:
-        """(input, sample) the gradient of each sample's sign * difference[output]."""
-        seed = np.zeros(walk.difference.shape)
-        seed[outputs, np.arange(outputs.size)] = signs
-        gradient = seed
-        for layer, cells, drive in zip(
-            reversed(self._layers), reversed(self._transposed), reversed(walk.drives), strict=True
-        ):
-            gradient = gradient * layer.activation.derivative(drive)
-            gradient = _sums(cells.offsets, cells.rows, cells.values, gradient)
-        pull = self._network.layers[-1].weight.T @ seed
-        for target_layer, drive in zip(
-            reversed(self._network.layers[:-1]), reversed(walk.target_drives[:-1]), strict=True
-        ):
-            pull = target_layer.weight.T @ (pull * self._activation.derivative(drive))
-        return gradient - pull
-
-
 def output_errors(
     layers: tuple[CompactLayer, ...],
     network: Network,
@@ -157,7 +56,7 @@ def output_errors(
     inputs: NDArray[np.float32],
 ) -> Array:
     """(sample, output) |ticket - target| of normalised inputs (sample, input)."""
-    target = network.evaluate(inputs.astype(np.float64), activation)
+    target = evaluate_target(network, activation, inputs)
     return np.asarray(np.abs(evaluate_ticket(layers, inputs) - target), np.float64)
 
 
@@ -208,35 +107,85 @@ def search_largest_error(
         cancel: asked before each step; the search then ends with what it has found.
     """
     small = compact(layers)
-    difference = _Difference(small, network, activation)
     low, high = domain.normalised_low, domain.normalised_high
     x = starting_points(domain, network.inputs, starts, seed)
     given = np.zeros((network.inputs, 0)) if also_from is None else also_from.T.astype(np.float64)
     x = np.concatenate((x, np.clip(given, low, high)), axis=1)
-    outputs, signs = _aims(difference.at(x).difference, starts)
-    best, best_error = x, np.full(x.shape[1], -1.0)
-    for step in range(steps + 1):
-        if cancel():
-            break
-        walk = difference.at(x)
-        error = np.abs(walk.difference).max(0)
-        better = error > best_error
-        best_error = np.where(better, error, best_error)
-        best = np.where(better, x, best)
-        length = (high - low) * DECAY**step
-        x = np.clip(x + length * np.sign(difference.gradient(walk, outputs, signs)), low, high)
+    outputs, signs = _aims(small, network, activation, x, starts)
+    chains = ticket_chain(small, network.inputs), target_chain(network, activation)
+    climbs = [
+        _Climb(*chains, x[:, tile], outputs[tile], signs[tile])
+        for tile in (
+            slice(first, first + SAMPLES_PER_TILE)
+            for first in range(0, x.shape[1], SAMPLES_PER_TILE)
+        )
+    ]
+    with ThreadPoolExecutor(numba.get_num_threads()) as threads:
+        for step in range(steps + 1):
+            if cancel():
+                break
+            length = (high - low) * DECAY**step
+            for _ in threads.map(lambda climb, by=length: climb.step(by, low, high), climbs):
+                pass  # raises what a climb has raised
+    best = np.concatenate([climb.best for climb in climbs], axis=1)
     return largest_error(small, network, activation, best.T.astype(np.float32))
 
 
-def _aims(difference: Array, starts: int) -> tuple[NDArray[np.int64], Array]:
+class _Climb:
+    """The search from at most a tile of points: where each is, and the best it has been at."""
+
+    def __init__(
+        self,
+        ticket: Chain,
+        target: Chain,
+        x: Array,
+        outputs: NDArray[np.int64],
+        signs: Array,
+    ) -> None:
+        self._ticket, self._target = ticket, target
+        self._width = x.shape[1]
+        fill = ((0, 0), (0, SAMPLES_PER_TILE - self._width))
+        self._x = np.pad(x, fill, mode="edge")
+        self._outputs, self._signs = np.pad(outputs, fill[1]), np.pad(signs, fill[1])
+        self._best, self._best_error = self._x, np.full(SAMPLES_PER_TILE, -1.0)
+
+    @property
+    def best(self) -> Array:
+        """(input, sample)"""
+        return self._best[:, : self._width]
+
+    def step(self, length: float, low: float, high: float) -> None:
+        """Note how good each point is, and move it along its gradient's signs."""
+        ticket, drives = self._ticket.outputs(self._x)
+        target, target_drives = self._target.outputs(self._x)
+        error = np.abs(ticket - target).max(0)
+        better = error > self._best_error
+        self._best_error = np.where(better, error, self._best_error)
+        self._best = np.where(better, self._x, self._best)
+        seed = np.zeros(ticket.shape)
+        seed[self._outputs, np.arange(SAMPLES_PER_TILE)] = self._signs
+        gradient = self._ticket.gradient(drives, seed) - self._target.gradient(target_drives, seed)
+        self._x = np.clip(self._x + length * np.sign(gradient), low, high)
+
+
+def _aims(
+    layers: tuple[CompactLayer, ...],
+    network: Network,
+    activation: Activation,
+    x: Array,
+    starts: int,
+) -> tuple[NDArray[np.int64], Array]:
     """(sample,) which output each search drives away, and to which side.
 
     Searches from points of the domain take outputs and sides in turn; those from given inputs take
     what is worst there.
     """
-    outputs = np.abs(difference).argmax(0)
-    signs = np.sign(difference[outputs, np.arange(outputs.size)])
+    inputs = x.T.astype(np.float32)
+    target = evaluate_target(network, activation, inputs)
+    difference = evaluate_ticket(layers, inputs) - target
+    outputs = np.abs(difference).argmax(1)
+    signs = np.sign(difference[np.arange(outputs.size), outputs])
     number = np.arange(starts)
-    outputs[:starts] = number % difference.shape[0]
-    signs[:starts] = 1.0 - 2.0 * (number // difference.shape[0] % 2)
+    outputs[:starts] = number % difference.shape[1]
+    signs[:starts] = 1.0 - 2.0 * (number // difference.shape[1] % 2)
     return outputs, signs

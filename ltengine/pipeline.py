@@ -16,13 +16,20 @@ from ltengine.certificate import issue_certificate
 from ltengine.certified_construction import assemble_ticket, construct_certified
 from ltengine.checkpoint import ReadCheckpoint, read_checkpoint
 from ltengine.construction import construct
-from ltengine.dataset import Dataset, normalise, read_dataset
-from ltengine.errors import Canceled, DeviceUnavailableError, EngineError
-from ltengine.evaluation import compact, compare_predictions, evaluate_ticket
+from ltengine.dataset import Dataset, check_dataset, normalise, read_dataset
+from ltengine.device import check_device, choose_device, warm_up_device
+from ltengine.errors import EngineError
+from ltengine.evaluation import (
+    compact,
+    compare_predictions,
+    evaluate_target,
+    evaluate_ticket,
+)
 from ltengine.network import DenseLayer, Network, build_network
 from ltengine.observation import search_largest_error
 from ltengine.prediction import predict
-from ltengine.progress import AskCancel, ReportProgress, ignore_progress, never_cancel
+from ltengine.problem import ProblemBatch
+from ltengine.progress import AskCancel, ReportProgress, ignore_progress, never_cancel, step
 from ltengine.report import (
     describe_error,
     describe_problems,
@@ -30,10 +37,16 @@ from ltengine.report import (
     describe_target,
     describe_ticket,
 )
+from ltengine.solvers.meet_in_the_middle import MeetInTheMiddleSolver
 from ltengine.sparse_network import SparseLayer, rebuild
-from ltengine.specification import Specification, parse_specification, resolve_activation
-from ltengine.ticket_file import write_ticket
-from ltengine.verification import verify
+from ltengine.specification import (
+    Specification,
+    parse_specification,
+    require_one_source,
+    resolve_activation,
+)
+from ltengine.ticket_file import save_ticket, ticket_to_bytes
+from ltengine.verification import Verdict, verify
 
 ALL_THREADS = numba.get_num_threads()
 WORST_INPUTS = 16
@@ -59,19 +72,6 @@ class PipelineRequest:
     threads: int | None = None
 
 
-def check_device(specification: Specification) -> str:
-    """The device that will be used.
-
-    Raises:
-        DeviceUnavailableError: the spec insists on another one.
-    """
-    if specification.device == "cuda":
-        raise DeviceUnavailableError(
-            'this engine constructs on the CPU; set device to "auto" or "cpu"'
-        )
-    return "cpu"
-
-
 @dataclass(frozen=True, slots=True)
 class _Observation:
     """Largest output errors found, and accuracies where there is a data set."""
@@ -93,7 +93,7 @@ def _observe(
     on_data, accuracy, worst = None, None, None
     if dataset is not None:
         inputs = normalise(dataset, specification.input, network.inputs)
-        target_outputs = network.evaluate(inputs.astype(np.float64), activation)
+        target_outputs = evaluate_target(network, activation, inputs)
         ticket_outputs = evaluate_ticket(compact(layers), inputs)
         errors = np.abs(target_outputs - ticket_outputs).max(axis=1)
         on_data = float(errors.max())
@@ -126,6 +126,15 @@ class _Stopwatch:
         self._last = now
 
 
+def _require_valid(verdict: Verdict) -> None:
+    if not verdict.valid:
+        raise EngineError(
+            f"the constructed ticket does not verify ({'; '.join(verdict.reasons)}); this is a "
+            "defect of the engine, please report it with the spec",
+            code="VERIFICATION_FAILED",
+        )
+
+
 def run_pipeline(
     request: PipelineRequest,
     *,
@@ -138,50 +147,47 @@ def run_pipeline(
     Raises:
         EngineError: any of its kinds; then no ticket file is written.
     """
-    device = check_device(request.specification)
+    check_device(request.specification.device)
+    require_one_source(request.specification)
     numba.set_num_threads(min(request.threads or ALL_THREADS, ALL_THREADS))
     watch = _Stopwatch(clock)
     progress("load", 0, 1)
     checkpoint = read_checkpoint(request.checkpoint)
     dataset = read_dataset(request.dataset) if request.dataset else None
     network = checkpoint.network
-    specification = resolve_activation(request.specification, checkpoint.suggested_activation)
+    specification = resolve_activation(
+        request.specification, checkpoint.suggested_activation, checkpoint.suggested_slope
+    )
     if dataset is not None:
-        normalise(dataset, specification.input, network.inputs)
+        check_dataset(dataset, specification.input, network.inputs)
+    activation = specified_activation(specification)
     watch.stage_done("load")
 
-    activation = specified_activation(specification)
     found = construct_certified(
         network, activation, specification, progress=progress, cancel=cancel
     )
     ticket = found.ticket
     watch.stage_done("construct")
-
-    _step("verify", progress, cancel)
-    verdict = verify(ticket, network, found.layers, found.certificate)
-    if not verdict.valid:
-        raise EngineError(
-            f"the constructed ticket does not verify ({'; '.join(verdict.reasons)}); this is a "
-            "defect of the engine, please report it with the spec",
-            code="VERIFICATION_FAILED",
-        )
+    step("verify", 0, 1, progress, cancel)
+    verdict = verify(ticket, network, found.certificate)
+    _require_valid(verdict)
+    layers = rebuild(ticket)
     certificate = found.certificate or issue_certificate(
-        ticket, network, found.layers, specification
+        ticket, network, layers, specification, cancel=cancel
     )
     watch.stage_done("verify")
 
-    _step("evaluate", progress, cancel)
-    observation = _observe(network, found.layers, specification, dataset, cancel)
+    step("evaluate", 0, 1, progress, cancel)
+    observation = _observe(network, layers, specification, dataset, cancel)
     watch.stage_done("evaluate")
 
-    data, digest = write_ticket(ticket)
-    request.ticket.write_bytes(data)
+    file_bytes, digest = save_ticket(ticket, request.ticket)
     return {
         "target": describe_target(network),
-        "ticket": describe_ticket(ticket, digest, len(data)),
+        "ticket": describe_ticket(ticket, digest, file_bytes),
         "source": describe_source(ticket, found.construction.plan),
         "error": describe_error(
-            verdict.largest_parameter_error,
+            verdict,
             certificate,
             observation.on_data,
             observation.by_search,
@@ -190,16 +196,10 @@ def run_pipeline(
         "attempts": found.attempts,
         "accuracy": observation.accuracy,
         "seconds": watch.seconds,
-        "device": device,
+        "device": choose_device(specification.device, network.parameters),
         "specification": ticket.specification,
         "engine_version": ENGINE_VERSION,
     }
-
-
-def _step(stage: str, progress: ReportProgress, cancel: AskCancel) -> None:
-    if cancel():
-        raise Canceled
-    progress(stage, 0, 1)
 
 
 def plan_construction(
@@ -214,15 +214,14 @@ def plan_construction(
     Raises:
         EngineError: the checkpoint or the spec is unusable.
     """
-    device = check_device(specification)
+    check_device(specification.device)
     read: ReadCheckpoint = read_checkpoint(checkpoint)
-    resolved = resolve_activation(specification, read.suggested_activation)
+    resolved = resolve_activation(specification, read.suggested_activation, read.suggested_slope)
     activation = specified_activation(resolved)
     warm_up()  # compiling is no part of the seconds that are predicted
     return {
         "target": describe_target(read.network),
         **predict(read.network, activation, resolved, clock=clock, cancel=cancel),
-        "device": device,
         "specification": resolved.model_dump(mode="json"),
     }
 
@@ -235,8 +234,13 @@ def warm_up() -> None:
     specification = parse_specification({"construction": "L+1", "activation": {"name": "relu"}})
     activation = specified_activation(specification)
     found = construct(network, activation, specification)
+    hard = ProblemBatch(np.ones((1, 2), np.int32), np.array([2]), np.full(1, 9, np.int32), 0, 2)
+    MeetInTheMiddleSolver().solve(hard)  # small constructions never need it
     ticket = assemble_ticket(found, network, specification)
     cells = rebuild(ticket)
+    verify(ticket, network)
+    ticket_to_bytes(ticket)
     issue_certificate(ticket, network, cells, specification)
     search_largest_error(cells, network, activation, specification.input, starts=2, steps=1)
     evaluate_ticket(compact(cells), np.zeros((2, 2), np.float32))
+    warm_up_device()

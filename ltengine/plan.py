@@ -69,6 +69,7 @@ class LayerPlan:
         pairing: which of its cells are negatives of their neighbours.
         requirement: of the target layer.
         sign_rule: for a univariate layer, else None.
+        domain: (low, high) of the units, over which always-on neurons must not switch off.
         carriers_below: univariate layers directly below a univariate one; its neurons then carry
             on what neuron of their own row the layer below carries.
     """
@@ -85,6 +86,7 @@ class LayerPlan:
     requirement: Requirement
     sign_rule: SignRule | None = None
     carriers_below: int = 0
+    domain: tuple[float, float] | None = None
 
     @property
     def first_constant(self) -> int:

@@ -16,9 +16,12 @@ import numpy as np
 from ltengine.activation import Activation
 from ltengine.base_set import build_base_sets
 from ltengine.constant_chain import build_constants
-from ltengine.construction import LayerSolver, ProblemCounts, pose
+from ltengine.device import cell_solver, choose_device
+from ltengine.layer_solver import LayerSolver, ProblemCounts
 from ltengine.network import Network
 from ltengine.plan import LayerPlan, Plan
+from ltengine.posing import pose, row_chunks
+from ltengine.problem import Objective
 from ltengine.progress import AskCancel, never_cancel
 from ltengine.role import Role
 from ltengine.solvers.cascade import CascadeSolver
@@ -38,13 +41,14 @@ def _time_layer(
     plan: Plan,
     layer: LayerPlan,
     network: Network,
+    device: str,
+    objective: Objective,
     clock: Callable[[], float],
 ) -> tuple[float, float]:
     """Seconds to prepare a layer's base sets, and seconds for each problem of a sample of rows."""
-    solver = CascadeSolver()
     start = clock()
     below = plan.layers[layer.layer - 2]
-    constants = build_constants(source, plan, solver)[layer.layer - 2].constants
+    constants = build_constants(source, plan, CascadeSolver())[layer.layer - 2].constants
     base_sets = build_base_sets(source, layer, below, constants)
     prepared = clock() - start
     target = network.layers[layer.target_layer - 1]
@@ -53,10 +57,12 @@ def _time_layer(
     step = max(1, layer.first_constant * per_row // SAMPLE_PROBLEMS)
     rows = np.arange(0, layer.first_constant, step)
     counts = ProblemCounts()
-    layer_solver = LayerSolver(source, layer, base_sets, below.unit_scale, solver)
+    layer_solver = LayerSolver(
+        source, layer, base_sets, below.unit_scale, cell_solver(device), objective
+    )
     start = clock()
-    for problems in pose(rows, layer, target, base_sets, SAMPLE_PROBLEMS):
-        layer_solver.solve(problems, counts)
+    for chunk in row_chunks(rows, layer, target, base_sets, SAMPLE_PROBLEMS):
+        layer_solver.solve(pose(chunk, layer, target, base_sets), counts)
     return prepared, (clock() - start) / max(counts.total, 1)
 
 
@@ -79,7 +85,7 @@ def predict(
 
     Returns:
         JSON data: source widths and parameters, problems, ticket parameters, subset size, success
-        probability, memory in bytes and seconds of the construct stage.
+        probability, memory in bytes, seconds of the construct stage, and the device.
 
     Raises:
         EngineError: the spec cannot be had for this target.
@@ -87,12 +93,14 @@ def predict(
     drawn = draw_ticket(network, activation, specification, cancel=cancel)
     plan = drawn.plan
     source = Source(specification.source.seed, Distribution(specification.source.distribution))
+    device = choose_device(specification.device, network.parameters)
+    objective = Objective(specification.objective)
     weights, seconds, preparing = [], [], 0.0
     for layer in plan.layers:
         if layer.role is Role.COPIES:
             target = network.layers[layer.target_layer - 1]
             weights.append(float(target.nonzero * layer.block_size))
-            prepared, each = _time_layer(source, plan, layer, network, clock)
+            prepared, each = _time_layer(source, plan, layer, network, device, objective, clock)
             preparing += prepared
             seconds.append(each)
     mean_seconds = float(np.average(seconds, weights=np.maximum(weights, 1.0)))
@@ -104,4 +112,5 @@ def predict(
         "subset_size": {"mean": drawn.mean_size},
         "memory_bytes": BYTES_AT_REST + BYTES_PER_CELL * drawn.parameters,
         "seconds": {"construct": preparing + mean_seconds * drawn.problems},
+        "device": device,
     }

@@ -1,15 +1,19 @@
 """Subset-sum problems on a fixed-point grid, and their solutions.
 
 Everything a solver sees is an integer in units of 2^-28, so its comparisons cannot round and every
-solver, on every device, means the same optimum (DESIGN laws 3 and 4):
+solver, on every device, means the same optimum (DESIGN laws 3 and 4). By objective:
 
-    the fewest elements with |sum - target| <= tolerance; among those the least |sum - target|;
-    among those the lexicographically first index tuple.
+    smallest subsets: the fewest elements with |sum - target| <= tolerance; among those the least
+    |sum - target|; among those the lexicographically first index tuple.
+
+    least error: the least |sum - target| <= tolerance; among those the fewest elements; among those
+    the lexicographically first index tuple.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from enum import Enum
 from typing import Protocol
 
 import numpy as np
@@ -24,6 +28,13 @@ ITEM_LIMIT = 2.0
 
 UNSOLVED = -1
 NO_CHOICE = 255
+
+
+class Objective(Enum):
+    """Which of the subsets within tolerance is the optimum."""
+
+    SMALLEST_SUBSETS = "smallest_subsets"
+    LEAST_ERROR = "least_error"
 
 
 def fixed_point_targets(values: NDArray[np.float64]) -> NDArray[np.int32]:
@@ -49,6 +60,7 @@ class ProblemBatch:
         targets: (problem,) int32, |target| <= 4.
         tolerance: in the same units, >= 0.
         largest_subset: the most elements a solution may use, from 1.
+        objective: which subset within tolerance to find.
     """
 
     items: NDArray[np.int32]
@@ -56,15 +68,15 @@ class ProblemBatch:
     targets: NDArray[np.int32]
     tolerance: int
     largest_subset: int
+    objective: Objective = Objective.SMALLEST_SUBSETS
 
     def take(self, indices: NDArray[np.int64]) -> ProblemBatch:
         """The problems at these places."""
-        return ProblemBatch(
-            self.items[indices],
-            self.counts[indices],
-            self.targets[indices],
-            self.tolerance,
-            self.largest_subset,
+        return replace(
+            self,
+            items=self.items[indices],
+            counts=self.counts[indices],
+            targets=self.targets[indices],
         )
 
 

@@ -6,12 +6,13 @@ from itertools import pairwise
 from typing import Any
 
 from ltengine.certificate import Certificate
-from ltengine.construction import ProblemCounts
 from ltengine.initialization import standard_size
+from ltengine.layer_solver import ProblemCounts
 from ltengine.network import Network
 from ltengine.plan import Plan
 from ltengine.role import Role
 from ltengine.ticket import Ticket
+from ltengine.verification import Verdict
 
 
 def describe_target(network: Network) -> dict[str, Any]:
@@ -74,20 +75,21 @@ def describe_source(ticket: Ticket, plan: Plan) -> dict[str, Any]:
 
 
 def describe_error(
-    largest_parameter: float | None,
+    verdict: Verdict,
     certificate: Certificate,
     on_data: float | None,
     by_search: float,
 ) -> dict[str, Any]:
     """What is proved about the error, and the largest one found.
 
-    ``largest_parameter`` is over the neurons that are read. ``certified`` bounds every output,
-    ``certified_l1`` the L1 norm of them all;
+    ``largest_parameter`` and ``histogram`` (of all errors but 0) are over the neurons that are
+    read. ``certified`` bounds every output, ``certified_l1`` the L1 norm of them all;
     ``lipschitz_product`` and ``row_sum_product`` are plain bounds by norms, for comparison.
     """
     observed = max(by_search, on_data or 0.0)
     return {
-        "largest_parameter": largest_parameter,
+        "largest_parameter": verdict.largest_parameter_error,
+        "histogram": verdict.histogram,
         "mean_parameter": certificate.mean_parameter_error,
         "certified": certificate.largest,
         "certified_l1": float(certificate.errors.sum()),

@@ -10,13 +10,16 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
+PARALLEL_PRODUCTS = 1 << 25
+"""Fewer are done before threads have met, on a busy machine."""
+
 
 @dataclass(frozen=True, slots=True)
 class SparseRows:
     """A (row, column) matrix in row-compressed form; columns ascend within a row."""
 
     offsets: NDArray[np.int64]
-    columns: NDArray[np.int64]
+    columns: NDArray[np.int32]
     values: Array
     width: int
 
@@ -37,6 +40,21 @@ class SparseRows:
         matrix[rows, self.columns[inside]] = self.values[inside]
         return matrix
 
+    def taken(self, rows: NDArray[np.integer]) -> SparseRows:
+        """Some rows, in that order."""
+        counts = np.diff(self.offsets)[rows]
+        offsets = np.concatenate(([0], np.cumsum(counts)))
+        entries = np.arange(offsets[-1]) + np.repeat(self.offsets[rows] - offsets[:-1], counts)
+        return SparseRows(offsets, self.columns[entries], self.values[entries], self.width)
+
+    def transposed(self) -> SparseRows:
+        """The (column, row) matrix."""
+        counts = np.bincount(self.columns, minlength=self.width)
+        offsets = np.concatenate(([0], np.cumsum(counts)))
+        rows, values = np.empty(self.columns.size, np.int32), np.empty(self.columns.size)
+        _turn(self.offsets, self.columns, self.values, offsets[:-1].copy(), rows, values)
+        return SparseRows(offsets, rows, values, self.height)
+
     def absolute_product(self, x: Array) -> Array:
         """(row,) sum of |value| x."""
         weighted = np.abs(self.values) * x[self.columns]
@@ -52,19 +70,42 @@ def from_entries(
     sums = np.bincount(place, values, minlength=keys.size).astype(np.float64)
     counts = np.bincount(keys // shape[1], minlength=shape[0])
     offsets = np.concatenate(([0], np.cumsum(counts))).astype(np.int64)
-    return SparseRows(offsets, keys % shape[1], sums, shape[1])
+    return SparseRows(offsets, (keys % shape[1]).astype(np.int32), sums, shape[1])
+
+
+@numba.njit(cache=True)
+def _turn(offsets, columns, values, places, new_rows, new_values):  # type: ignore[no-untyped-def]
+    for row in range(offsets.size - 1):
+        for entry in range(offsets[row], offsets[row + 1]):
+            place = places[columns[entry]]
+            new_rows[place] = row
+            new_values[place] = values[entry]
+            places[columns[entry]] = place + 1
+
+
+@numba.njit(cache=True)
+def _take_entries(matrix, offsets, columns, values):  # type: ignore[no-untyped-def]
+    entry = 0
+    for row in range(matrix.shape[0]):
+        for column in range(matrix.shape[1]):
+            value = matrix[row, column]
+            if value != 0.0:
+                columns[entry] = column
+                values[entry] = value
+                entry += 1
+        offsets[row + 1] = entry
 
 
 def from_dense(matrix: Array) -> SparseRows:
     """The entries that are not 0."""
-    rows, columns = np.nonzero(matrix)
-    counts = np.bincount(rows, minlength=matrix.shape[0])
-    offsets = np.concatenate(([0], np.cumsum(counts))).astype(np.int64)
-    return SparseRows(offsets, columns, matrix[rows, columns], matrix.shape[1])
+    offsets, count = np.zeros(matrix.shape[0] + 1, np.int64), np.count_nonzero(matrix)
+    columns, values = np.empty(count, np.int32), np.empty(count)
+    _take_entries(np.ascontiguousarray(matrix), offsets, columns, values)
+    return SparseRows(offsets, columns, values, matrix.shape[1])
 
 
 def stack(parts: list[SparseRows], width: int) -> SparseRows:
-    """Rows of each part in turn."""
+    """Rows of each part in turn; narrower ones are filled with zeros."""
     parts = [from_dense(np.zeros((0, width))), *parts]
     starts = np.cumsum([0, *(part.columns.size for part in parts)])
     offsets = [part.offsets[1:] + start for part, start in zip(parts, starts, strict=False)]
@@ -76,7 +117,6 @@ def stack(parts: list[SparseRows], width: int) -> SparseRows:
     )
 
 
-@numba.njit(parallel=True, cache=True)
 def _add_product(left, offsets, columns, values, result):  # type: ignore[no-untyped-def]
     for row in numba.prange(left.shape[0]):
         for middle in range(left.shape[1]):
@@ -86,8 +126,14 @@ def _add_product(left, offsets, columns, values, result):  # type: ignore[no-unt
                     result[row, columns[entry]] += factor * values[entry]
 
 
+_add_serially = numba.njit(cache=True)(_add_product)
+_add_in_parallel = numba.njit(parallel=True, cache=True)(_add_product)
+
+
 def multiply(left: Array, right: SparseRows) -> Array:
     """The product, dense; each row is summed in one fixed order."""
     result = np.zeros((left.shape[0], right.width))
-    _add_product(left, right.offsets, right.columns, right.values, result)
+    large = left.shape[0] * right.values.size >= PARALLEL_PRODUCTS
+    add = _add_in_parallel if large else _add_serially
+    add(left, right.offsets, right.columns, right.values, result)
     return result

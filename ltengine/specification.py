@@ -16,13 +16,16 @@ from pydantic import (
     Field,
     Tag,
     ValidationError,
+    field_validator,
     model_validator,
 )
 from pydantic_core import ErrorDetails
 
 from ltengine.errors import SpecificationError
+from ltengine.truth import refuse_truth
 
 LARGEST_BASE_SET = 32
+LARGEST_REPLICATES = 100
 """More candidates than this make an exact smallest-subset search impractical."""
 SMALLEST_TOLERANCE = 1e-6
 """The fixed-point grid of a subset-sum problem is 2^-28; below this it would be felt."""
@@ -51,6 +54,8 @@ ActivationName = Literal[
     "shifted_relu",
 ]
 SLOPED = ("leaky_relu", "prelu")
+ONE_SIDED = ("relu", "leaky_relu", "prelu")
+"""Linear on each side of 0, with another slope: linear where a bias keeps them on one side."""
 PIECEWISE_LINEAR = ("relu", "leaky_relu", "prelu", "identity")
 """Exactly m+ x or m- x on all of R: these copy inputs whatever the scale of the first layer."""
 WITH_INTERCEPT = ("sigmoid", "softplus", "hardsigmoid")
@@ -61,6 +66,8 @@ WITHOUT_IDENTITY = ("abs", "shifted_relu")
 
 class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    _no_truth = field_validator("*", mode="before")(refuse_truth)
 
 
 class Tolerance(_Part):
@@ -121,6 +128,12 @@ class SourceSpecification(_Part):
     first_layer_activation: Literal["same", ActivationName] = Field(
         default="same", description="activation of the layers of univariate neurons"
     )
+    carriers: Literal["unbiased", "biased"] = Field(
+        default="unbiased",
+        description="biased: inputs of either sign are carried by neurons whose bias keeps them on "
+        "over the whole input domain, which makes them linear: one problem for each weight of the "
+        "first layer instead of two, from a wider source. relu, leaky_relu and prelu only",
+    )
 
 
 class ActivationSpecification(_Part):
@@ -178,7 +191,11 @@ class Specification(_Part):
     construction: Literal["2L", "L+1"] = Field(
         description="2L: two source layers for each target layer; L+1: one source layer more"
     )
-    objective: Literal["smallest_subsets"] = "smallest_subsets"
+    objective: Literal["smallest_subsets", "least_error"] = Field(
+        default="smallest_subsets",
+        description="of the subsets within tolerance: smallest_subsets takes the fewest elements, "
+        "then the least error; least_error the least error, then the fewest elements",
+    )
     tolerance: Tolerance = Tolerance(parameter=0.01)
     failure_probability: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.01
     base_set: Annotated[
@@ -193,7 +210,14 @@ class Specification(_Part):
         default=None, description="needed unless the checkpoint names its activation"
     )
     input: InputSpecification = InputSpecification()
-    replicates: Literal[1] = 1
+    replicates: int = Field(
+        default=1,
+        ge=1,
+        le=LARGEST_REPLICATES,
+        description="tickets to construct, one for each of the seeds source.seed, source.seed + 1 "
+        "and so on (modulo 2^64); more than one is for the service, which reports the mean and "
+        "the 95 % interval of each number over them",
+    )
     device: Literal["auto", "cpu", "cuda"] = "auto"
 
     @property
@@ -230,6 +254,27 @@ class Specification(_Part):
         return self
 
     @model_validator(mode="after")
+    def _biased_carriers_have_a_linear_side(self) -> Specification:
+        if self.source.carriers == "unbiased":
+            return self
+        if self.carrier is not None and self.carrier not in ONE_SIDED:
+            raise ValueError(
+                f"biased carriers need an activation that is linear past 0, {self.carrier} is not; "
+                'leave source.carriers out, or set source.first_layer_activation to "relu"'
+            )
+        if self.source.initialization == "looks_linear":
+            raise ValueError(
+                "looks-linear carriers are linear in pairs and need no bias; leave source.carriers "
+                "out, or choose another source.initialization"
+            )
+        if self.base_set == "auto":
+            raise ValueError(
+                "there are no failure statistics for biased carriers; give base_set numbers, or "
+                "leave source.carriers out"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _depth_fits_the_construction(self) -> Specification:
         if self.source.depth is not None and self.construction == "2L":
             raise ValueError(
@@ -237,6 +282,21 @@ class Specification(_Part):
                 'or set construction to "L+1"'
             )
         return self
+
+
+def require_one_source(specification: Specification) -> None:
+    """Refuse a spec that asks for several tickets where one is made.
+
+    Raises:
+        SpecificationError: ``replicates`` is more than 1.
+    """
+    if specification.replicates > 1:
+        detail = (
+            f"one ticket is made at a time; set replicates to 1 and source.seed to each seed in "
+            f"turn, or submit a job to the service, which makes all {specification.replicates}"
+        )
+        problem = {"pointer": "/replicates", "code": "SEVERAL_REPLICATES", "detail": detail}
+        raise SpecificationError([problem])
 
 
 def _describe(error: ErrorDetails) -> dict[str, str]:
@@ -274,7 +334,9 @@ def parse_specification(document: Mapping[str, Any]) -> Specification:
         ) from error
 
 
-def resolve_activation(specification: Specification, suggested: str | None) -> Specification:
+def resolve_activation(
+    specification: Specification, suggested: str | None, slope: float | None = None
+) -> Specification:
     """The spec with its activation filled in from what the checkpoint names, where it gave none.
 
     Raises:
@@ -294,4 +356,4 @@ def resolve_activation(specification: Specification, suggested: str | None) -> S
             ]
         )
     document = specification.model_dump(mode="json")
-    return parse_specification({**document, "activation": {"name": suggested}})
+    return parse_specification({**document, "activation": {"name": suggested, "slope": slope}})

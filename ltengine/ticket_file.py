@@ -9,18 +9,23 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import struct
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load as load_safetensors
-from safetensors.numpy import save as save_safetensors
 
 from ltengine.errors import EngineError, TicketFormatError
-from ltengine.mask import LayerMask
+from ltengine.mask import LARGEST_WIDTH
+from ltengine.mask_coding import decode_mask, encode_gaps, narrowest
 from ltengine.source import Distribution, Source
 from ltengine.ticket import Ticket, read_layer_claim
 
@@ -39,50 +44,40 @@ FIELDS = {
     "engine_version",
     "digest",
 }
-LARGEST_WIDTH = 1 << 31
+HEADER_ALIGNMENT = 8
 Tensors = dict[str, NDArray[np.unsignedinteger]]
 
 
-def _narrow(values: NDArray[np.int64]) -> NDArray[np.unsignedinteger]:
-    """The narrowest of uint8, uint16, uint32 that holds the values."""
-    largest = int(values.max()) if values.size else 0
-    return values.astype(np.min_scalar_type(largest) if largest < 1 << 32 else np.uint64)
+@dataclass(frozen=True, slots=True)
+class _StoredTensor:
+    """One tensor of a file, in portions, so that the whole of it need not be in memory.
+
+    Attributes:
+        name: in the file.
+        kind: type of its elements.
+        shape: of the tensor.
+        portions: gives its elements in order, from the first each time it is called.
+    """
+
+    name: str
+    kind: np.dtype[Any]
+    shape: tuple[int, ...]
+    portions: Callable[[], Iterable[NDArray[Any]]]
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        return math.prod(self.shape) * self.kind.itemsize
+
+    def encoded(self) -> Iterator[memoryview]:
+        """Its bytes, little-endian."""
+        for portion in self.portions():
+            elements = portion.astype(self.kind.newbyteorder("<"), copy=False)
+            yield np.ascontiguousarray(elements).reshape(-1).view(np.uint8).data
 
 
-def _encode_mask(mask: LayerMask) -> tuple[NDArray[np.unsignedinteger], ...]:
-    counts = np.diff(mask.offsets)
-    gaps = np.diff(mask.columns, prepend=np.int64(0))
-    firsts = mask.offsets[:-1][counts > 0]
-    gaps[firsts] = mask.columns[firsts]
-    return _narrow(counts), _narrow(gaps), np.packbits(mask.biases, bitorder="little")
-
-
-def _decode_mask(layer: int, width: int, inputs: int, tensors: Tensors) -> LayerMask:
-    counts, gaps = (tensors[f"layer.{layer}.{n}"].astype(np.int64) for n in ("counts", "gaps"))
-    packed = tensors[f"layer.{layer}.biases"]
-    if counts.shape != (width,) or gaps.shape != (counts.sum(),):
-        raise TicketFormatError(
-            f"layer {layer}: counts {counts.shape} and gaps {gaps.shape} do not fit width {width}",
-            code="MASK_SHAPE",
-        )
-    if packed.dtype != np.uint8 or packed.shape != ((width + 7) // 8,):
-        raise TicketFormatError(f"layer {layer}: wrong bias bits", code="MASK_SHAPE")
-    bits = np.unpackbits(packed, bitorder="little")
-    if bits[width:].any():
-        raise TicketFormatError(f"layer {layer}: bias bits past the last row", code="MASK_SHAPE")
-    offsets = np.concatenate(([0], np.cumsum(counts)))
-    total = np.cumsum(gaps)
-    firsts = offsets[:-1][counts > 0]
-    before_row = np.zeros(width, np.int64)
-    before_row[counts > 0] = total[firsts] - gaps[firsts]
-    columns = total - np.repeat(before_row, counts)
-    is_first = np.zeros(gaps.size, np.bool_)
-    is_first[firsts] = True
-    if (gaps[~is_first] == 0).any() or (columns >= inputs).any():
-        raise TicketFormatError(
-            f"layer {layer}: columns are not ascending within {inputs}", code="MASK_COLUMNS"
-        )
-    return LayerMask(width, inputs, offsets, columns, bits[:width].astype(np.bool_))
+def _stored(name: str, values: NDArray[Any], kind: np.dtype[Any] | None = None) -> _StoredTensor:
+    return _StoredTensor(name, kind or values.dtype, values.shape, lambda: (values,))
 
 
 def _metadata(ticket: Ticket) -> dict[str, Any]:
@@ -107,38 +102,77 @@ def canonical_json(document: Any) -> str:
     return json.dumps(document, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
-def _digest(metadata: dict[str, Any], tensors: Tensors) -> str:
+def _stored_tensors(ticket: Ticket) -> list[_StoredTensor]:
+    tensors = []
+    for number, layer in enumerate(ticket.layers, start=1):
+        mask, counts = layer.mask, np.diff(layer.mask.offsets)
+        largest = max((int(gaps.max(initial=0)) for gaps in encode_gaps(mask)), default=0)
+        tensors += [
+            _stored(f"layer.{number}.counts", counts, narrowest(int(counts.max()))),
+            _StoredTensor(
+                f"layer.{number}.gaps",
+                narrowest(largest),
+                mask.columns.shape,
+                partial(encode_gaps, mask),
+            ),
+            _stored(f"layer.{number}.biases", np.packbits(mask.biases, bitorder="little")),
+        ]
+    return tensors
+
+
+def _digest(metadata: dict[str, Any], tensors: Iterable[_StoredTensor]) -> str:
     """SHA-256 over the metadata without its digest and every tensor in order of name."""
     state = hashlib.sha256(canonical_json(metadata).encode())
-    for name in sorted(tensors):
-        tensor = tensors[name]
-        kind = f"u{tensor.dtype.itemsize * 8}"
-        state.update(f"\n{name} {kind} {list(tensor.shape)}\n".encode())
-        state.update(tensor.astype(tensor.dtype.newbyteorder("<")).tobytes())
+    for tensor in sorted(tensors, key=lambda tensor: tensor.name):
+        kind = f"u{tensor.kind.itemsize * 8}"
+        state.update(f"\n{tensor.name} {kind} {list(tensor.shape)}\n".encode())
+        for portion in tensor.encoded():
+            state.update(portion)
     return state.hexdigest()
-
-
-def _tensors(ticket: Ticket) -> Tensors:
-    tensors: Tensors = {}
-    for number, layer in enumerate(ticket.layers, start=1):
-        for name, values in zip(
-            ("counts", "gaps", "biases"), _encode_mask(layer.mask), strict=True
-        ):
-            tensors[f"layer.{number}.{name}"] = np.ascontiguousarray(values)
-    return tensors
 
 
 def ticket_digest(ticket: Ticket) -> str:
     """The ticket's identity (hex), independent of the file's layout."""
-    return _digest(_metadata(ticket), _tensors(ticket))
+    return _digest(_metadata(ticket), _stored_tensors(ticket))
 
 
-def write_ticket(ticket: Ticket) -> tuple[bytes, str]:
-    """The file's bytes and the ticket's digest."""
-    metadata, tensors = _metadata(ticket), _tensors(ticket)
+def write_ticket(ticket: Ticket, file: BinaryIO) -> str:
+    """Write the file's bytes, some at a time; the ticket's digest."""
+    metadata, tensors = _metadata(ticket), _stored_tensors(ticket)
     digest = _digest(metadata, tensors)
     text = canonical_json({**metadata, "digest": digest})
-    return save_safetensors(tensors, metadata={METADATA_KEY: text}), digest
+    header: dict[str, Any] = {"__metadata__": {METADATA_KEY: text}}
+    # safetensors lays out the widest types first
+    tensors.sort(key=lambda tensor: (-tensor.kind.itemsize, tensor.name))
+    begin = 0
+    for tensor in tensors:
+        header[tensor.name] = {
+            "dtype": f"U{tensor.kind.itemsize * 8}",
+            "shape": list(tensor.shape),
+            "data_offsets": [begin, begin + tensor.size],
+        }
+        begin += tensor.size
+    head = json.dumps(header, separators=(",", ":")).encode()
+    head += b" " * (-len(head) % HEADER_ALIGNMENT)
+    file.write(struct.pack("<Q", len(head)) + head)
+    for tensor in tensors:
+        for portion in tensor.encoded():
+            file.write(portion)
+    return digest
+
+
+def ticket_to_bytes(ticket: Ticket) -> tuple[bytes, str]:
+    """The file's bytes, all at once, and the ticket's digest."""
+    file = BytesIO()
+    digest = write_ticket(ticket, file)
+    return file.getvalue(), digest
+
+
+def save_ticket(ticket: Ticket, path: Path) -> tuple[int, str]:
+    """Write the file; its size in bytes and the ticket's digest."""
+    with path.open("wb") as file:
+        digest = write_ticket(ticket, file)
+        return file.tell(), digest
 
 
 def _unique_fields(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -193,7 +227,7 @@ def read_ticket_bytes(data: bytes) -> tuple[Ticket, str]:
             f"damaged or cut short: {error}", code="INVALID_SAFETENSORS"
         ) from error
     stated = metadata.pop("digest")
-    if _digest(metadata, tensors) != stated:
+    if _digest(metadata, (_stored(name, values) for name, values in tensors.items())) != stated:
         raise TicketFormatError(
             "the content does not match the digest it states: the file was altered or damaged",
             code="DIGEST_MISMATCH",
@@ -222,11 +256,14 @@ def _assemble(metadata: dict[str, Any], tensors: Tensors) -> Ticket:
     if set(tensors) != expected or any(t.dtype.kind != "u" for t in tensors.values()):
         raise TicketFormatError("missing, unexpected or signed tensors", code="TENSORS")
     layers, inputs = [], int(metadata["inputs"])
+    if not 0 < inputs < LARGEST_WIDTH:
+        raise TicketFormatError(f"{inputs} inputs", code="METADATA_FIELDS")
     for number, document in enumerate(metadata["layers"], start=1):
         width = document["units"] * document["block_size"] + document["constants"]
         if not 0 < width < LARGEST_WIDTH:
             raise TicketFormatError(f"layer {number} has width {width}", code="METADATA_FIELDS")
-        layers.append(read_layer_claim(document, _decode_mask(number, width, inputs, tensors)))
+        coded = (tensors.pop(f"layer.{number}.{name}") for name in ("counts", "gaps", "biases"))
+        layers.append(read_layer_claim(document, decode_mask(number, width, inputs, *coded)))
         inputs = width
     return Ticket(
         inputs=int(metadata["inputs"]),

@@ -7,6 +7,7 @@ solver with the constructor: effective parameters are summed up from the kept ce
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ltengine.activation import Activation, specified_activation
-from ltengine.certificate import Certificate, issue_certificate
+from ltengine.certificate import Certificate, input_bounds, issue_certificate
 from ltengine.checkpoint import read_checkpoint
 from ltengine.effective import (
     EffectiveRows,
@@ -27,10 +28,11 @@ from ltengine.effective import (
     next_meaning,
     parameter_errors,
 )
+from ltengine.error_histogram import ErrorHistogram
 from ltengine.errors import TicketFormatError
 from ltengine.network import Network
 from ltengine.role import Role
-from ltengine.sparse_network import SparseLayer, rebuild
+from ltengine.sparse_network import LayerCells, rebuild, ticket_layers
 from ltengine.specification import Specification, parse_specification
 from ltengine.ticket import Ticket, TicketLayer
 from ltengine.ticket_file import read_ticket
@@ -46,12 +48,14 @@ class Verdict:
         largest_parameter_error: max over target parameters, copies and signs of the input; None
             where the cells could not be read as a representation of the target at all.
         tolerance: what the ticket's own spec claims to keep, as JSON data; None where unreadable.
+        histogram: of the parameter errors, as JSON data; None like the largest one.
     """
 
     valid: bool
     reasons: tuple[str, ...]
     largest_parameter_error: float | None
     tolerance: dict[str, float | None] | None = None
+    histogram: dict[str, Any] | None = None
 
     def to_document(self) -> dict[str, Any]:
         """JSON data."""
@@ -60,6 +64,7 @@ class Verdict:
             "reasons": list(self.reasons),
             "largest_parameter_error": self.largest_parameter_error,
             "tolerance": self.tolerance,
+            "histogram": self.histogram,
         }
 
 
@@ -120,16 +125,17 @@ def _unit_is_nonnegative(
 def _parameter_reasons(
     ticket: Ticket,
     network: Network,
-    layers: tuple[SparseLayer, ...],
+    layers: Sequence[LayerCells],
     live: tuple[NDArray[np.bool_], ...],
     specification: Specification,
     activation: Activation,
-) -> tuple[list[str], float]:
-    meaning: Meaning = input_meaning(ticket.inputs)
+) -> tuple[list[str], float, ErrorHistogram]:
+    meaning: Meaning = input_meaning(ticket.inputs, *input_bounds(specification.input))
     tolerance, largest = specification.tolerance.parameter, 0.0
     if tolerance is None:
         tolerance = math.inf  # an output tolerance is held against the certificate
     reasons: list[str] = []
+    histogram = ErrorHistogram()
     for number, (layer, cells, used) in enumerate(
         zip(ticket.layers, layers, live, strict=True), start=1
     ):
@@ -140,10 +146,12 @@ def _parameter_reasons(
                 weights, biases = parameter_errors(rows, target, nonnegative=nonnegative)
                 worst = max(float(weights.max()), float(biases.max()))
                 largest = max(largest, worst)
+                histogram.add(weights)
+                histogram.add(biases)
                 if worst > tolerance and not reasons:
                     reasons.append(_describe_worst(number, rows, weights, biases, tolerance))
         meaning = next_meaning(layer, cells, meaning, used)
-    return reasons, largest
+    return reasons, largest, histogram
 
 
 def _describe_worst(
@@ -167,7 +175,6 @@ def _describe_worst(
 def verify(
     ticket: Ticket,
     network: Network,
-    layers: tuple[SparseLayer, ...] | None = None,
     certificate: Certificate | None = None,
 ) -> Verdict:
     """Check a ticket against a target.
@@ -175,8 +182,7 @@ def verify(
     Args:
         ticket: as read from a file.
         network: the target.
-        layers: the ticket's cells with values, where the caller has rebuilt them already.
-        certificate: likewise; only an output tolerance needs it.
+        certificate: where the caller has it already; only an output tolerance needs it.
     """
     specification = parse_specification(ticket.specification)
     claimed = specification.tolerance.model_dump(mode="json")
@@ -194,23 +200,24 @@ def verify(
     reasons += _activation_reasons(ticket, activation, specification.carrier)
     live = live_neurons(ticket)
     reasons += _mask_reasons(ticket, live, specification)
-    rebuilt = layers or rebuild(ticket)
     try:
-        found, largest = _parameter_reasons(
-            ticket, network, rebuilt, live, specification, activation
+        found, largest, histogram = _parameter_reasons(
+            ticket, network, ticket_layers(ticket), live, specification, activation
         )
     except StructureError as error:
         return Verdict(False, (*reasons, f"STRUCTURE: {error}"), None, claimed)
     reasons += found
     if not reasons and specification.tolerance.output is not None:
-        certificate = certificate or issue_certificate(ticket, network, rebuilt, specification)
+        certificate = certificate or issue_certificate(
+            ticket, network, rebuild(ticket), specification
+        )
         bound = float(certificate.errors.sum())
         if not bound <= specification.tolerance.output:
             reasons.append(
                 f"OUTPUT_ERROR: certified error {bound:.6g} (L1 norm), tolerance "
                 f"{specification.tolerance.output:g}"
             )
-    return Verdict(not reasons, tuple(reasons), largest, claimed)
+    return Verdict(not reasons, tuple(reasons), largest, claimed, histogram.to_document())
 
 
 def verify_files(ticket: Path, checkpoint: Path) -> Verdict:

@@ -23,6 +23,7 @@ DATASETS = "/v1/datasets"
 JOBS = "/v1/jobs"
 TICKETS = "/v1/tickets"
 PLANS = "/v1/plans"
+COMPARISONS = "/v1/comparisons"
 
 LONGEST_ANSWER = 10.0
 """Seconds a plan may take before it is waited for as a job."""
@@ -251,6 +252,59 @@ class Client:
             CorruptTransferError: the bytes are not those announced; nothing is left behind.
         """
         return fetch_file(self._connection, f"{_address(TICKETS, ticket)}/mask", Path(path))
+
+    def mask_rows(
+        self, ticket: Ticket | str, layer: int, first: int = 0, end: int | None = None
+    ) -> dict[str, Any]:
+        """The kept columns and biases of some rows of a source layer (from 1), as one JSON piece.
+
+        ``next_row`` of the answer says where to go on if it does not hold all that was asked for.
+        """
+        rows = f"{first}:{'' if end is None else end}"
+        path = f"{_address(TICKETS, ticket)}/mask"
+        return self._connection.get(path, {"layer": layer, "rows": rows})
+
+    def export(
+        self,
+        ticket: Ticket | str,
+        form: str,
+        path: str | PathLike[str],
+        *,
+        timeout: float = 600.0,
+    ) -> Path:
+        """Download a ticket as state_dict, safetensors, sparse_safetensors, npz or onnx.
+
+        Raises:
+            JobFailedError: the service cannot make the file.
+            WaitTimeoutError: it was not made within ``timeout`` seconds.
+        """
+        source = f"{_address(TICKETS, ticket)}/export?format={quote(form, safe='')}"
+        maker = self._connection.maker(source)
+        if maker is not None:
+            read_job(self._connection.get(maker), self._connection).wait(timeout)
+        return fetch_file(self._connection, source, Path(path))
+
+    def verify(self, ticket: Ticket | str, *, timeout: float = 600.0) -> dict[str, Any]:
+        """The verdict of the service's verifier: valid, reasons, largest_parameter_error."""
+        path = f"{_address(TICKETS, ticket)}/verify"
+        document = self._connection.post(path, None, repeat=Repeat.HARMLESS)
+        return read_job(document, self._connection).wait(timeout).metrics or {}
+
+    def compare(
+        self, first: Ticket | str, second: Ticket | str, *, timeout: float = 600.0
+    ) -> dict[str, Any]:
+        """Two tickets beside each other: specs, figures, kept cells and common cells."""
+        asked = {"ticket_id": _id_of(first), "other_ticket_id": _id_of(second)}
+        document = self._connection.post(COMPARISONS, asked, repeat=Repeat.HARMLESS)
+        return read_job(document, self._connection).wait(timeout).metrics or {}
+
+    def delete_ticket(self, ticket: Ticket | str) -> None:
+        """Delete a ticket with its file and exports, for good."""
+        self._connection.delete(_address(TICKETS, ticket))
+
+    def delete_dataset(self, dataset: Dataset | str) -> None:
+        """Delete a data set that no unfinished job uses."""
+        self._connection.delete(_address(DATASETS, dataset))
 
     def _pages(
         self, path: str, parameters: Mapping[str, str | int], read: Callable[[Any], Item]

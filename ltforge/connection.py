@@ -98,6 +98,33 @@ class Connection:
 
         return with_retries(attempt, self._retries, Repeat.HARMLESS)
 
+    def delete(self, path: str) -> None:
+        """Delete a resource."""
+
+        def attempt() -> None:
+            with self._translated():
+                response = self._http.delete(path)
+                if not response.is_success:
+                    raise response_error(response)
+
+        # Not repeated once it was sent: a second answer would be that nothing is there.
+        with_retries(attempt, self._retries, Repeat.ONLY_IF_NOTHING_HAPPENED)
+
+    def maker(self, path: str) -> str | None:
+        """Where the job is that makes the file at ``path``; None if the file is there."""
+
+        def attempt() -> str | None:
+            with self._translated():
+                response = self._http.head(path)
+                if not response.is_success:
+                    # An answer to HEAD has no body that could say why.
+                    response = self._http.get(path)
+                    raise response_error(response)
+                being_made = response.status_code == httpx.codes.ACCEPTED
+                return response.headers["Location"] if being_made else None
+
+        return with_retries(attempt, self._retries, Repeat.HARMLESS)
+
     def download(self, path: str, receive: Callable[[httpx.Response], Answer]) -> Answer:
         """Stream an answer's body into ``receive``; a broken transfer starts again."""
 

@@ -7,7 +7,9 @@ import secrets
 import time
 from typing import Literal
 
-Prefix = Literal["ckp", "dst", "job", "tkt", "key", "evt", "ten", "out"]
+Prefix = Literal[
+    "ckp", "dst", "job", "tkt", "key", "evt", "ten", "out", "aud", "whk", "whd", "slt", "bat"
+]
 
 # Crockford's alphabet in ascending ASCII order, so that text order is numeric order.
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"

@@ -60,7 +60,7 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """A migrated, empty database of either kind."""
     if request.param == "postgres":
         url = str(request.getfixturevalue("migrated_postgres_url"))
-        _empty(url)
+        empty_database(url)
         return url
     url = f"sqlite:///{tmp_path}/state.sqlite"
     upgrade(url)
@@ -74,7 +74,7 @@ def store(database_url: str) -> Iterator[Store]:
     opened.dispose()
 
 
-def _empty(url: str) -> None:
+def empty_database(url: str) -> None:
     engine = create_engine(url)
     with engine.begin() as connection:
         names = ", ".join(table.name for table in Row.metadata.sorted_tables)

@@ -91,14 +91,18 @@ def test_every_package_of_ours_is_in_the_image() -> None:
     assert packages <= {line.split()[0] for line in instructions("COPY")}
 
 
-def test_the_image_has_a_python_that_the_project_takes_and_an_extra_that_exists() -> None:
+def test_the_image_has_a_python_that_the_project_takes_and_extras_that_exist() -> None:
     version = re.match(r"PYTHON=(\d+)\.(\d+)", instructions("ARG")[0])
-    extra = re.search(r'"\.\[(\w+)\]"', DOCKERFILE)
+    extras = re.findall(r"^ARG EXTRAS=([\w,]+)$", DOCKERFILE, re.M)
+    for service in OURS.values():
+        build = service["build"]
+        extras += [] if isinstance(build, str) else [build["args"]["EXTRAS"]]
 
     assert version is not None
     assert PROJECT["requires-python"] == f">={version[1]}.{version[2]}"
-    assert extra is not None
-    assert extra[1] in PROJECT["optional-dependencies"]
+    assert '".[${EXTRAS}]"' in DOCKERFILE
+    assert set(",".join(extras).split(",")) == {"server", "cuda"}
+    assert {"server", "cuda"} <= PROJECT["optional-dependencies"].keys()
 
 
 def test_the_image_runs_as_nobody_in_particular_and_names_only_real_settings() -> None:
@@ -268,11 +272,11 @@ def test_what_faces_clients_and_files_can_write_next_to_nothing(name: str) -> No
     assert service["security_opt"] == ["no-new-privileges:true"]
 
 
-def test_the_gpu_image_differs_in_where_torch_comes_from_and_nothing_else() -> None:
+def test_the_gpu_image_differs_in_what_is_installed_and_nothing_else() -> None:
     build = SERVICES["gpu-worker"]["build"]
 
     assert SERVICES["gpu-worker"]["profiles"] == ["gpu"]
-    assert list(build["args"]) == ["TORCH_OPTIONS"]
+    assert list(build["args"]) == ["TORCH_OPTIONS", "EXTRAS"]
     assert "ARG TORCH_OPTIONS=" in DOCKERFILE
     assert SERVICES["gpu-worker"]["image"] != SERVICES["worker"]["image"]
 

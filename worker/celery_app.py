@@ -7,9 +7,9 @@ from typing import Any
 from celery import Celery
 from celery.signals import worker_shutting_down
 
+from service.logs import configure_logs
 from service.queue import TASK_NAMES, broker_configuration
 from service.settings import Settings
-from worker.logs import configure_logs
 from worker.tasks import register_tasks
 from worker.workplace import Workplace, open_workplace
 

@@ -13,12 +13,16 @@ from typing import Any
 
 import numba
 
+from ltengine.comparison import compare_figures, compare_files
 from ltengine.estimation import estimate_files
+from ltengine.export.formats import ExportFormat
+from ltengine.export.writing import export_ticket
 from ltengine.pipeline import ALL_THREADS, PipelineRequest, plan_construction, run_pipeline
-from ltengine.progress import AskCancel, ReportProgress
+from ltengine.progress import AskCancel, ReportProgress, step
 from ltengine.specification import parse_specification
 from ltengine.statistics.measurement import measure
 from ltengine.statistics.question import parse_question
+from ltengine.verification import verify_files
 from worker.protocol import Run
 
 _Work = Callable[[Run, ReportProgress, AskCancel], dict[str, Any]]
@@ -76,6 +80,27 @@ def _plan(request: Run, progress: ReportProgress, cancel: AskCancel) -> dict[str
     )
 
 
+def _export(request: Run, progress: ReportProgress, cancel: AskCancel) -> dict[str, Any]:
+    return export_ticket(
+        Path(request.tickets[0]),
+        ExportFormat(request.specification["format"]),
+        Path(request.ticket),
+        progress=progress,
+        cancel=cancel,
+    )
+
+
+def _verify(request: Run, progress: ReportProgress, cancel: AskCancel) -> dict[str, Any]:
+    step("verify", 0, 1, progress, cancel)
+    return verify_files(Path(request.tickets[0]), _checkpoint(request)).to_document()
+
+
+def _compare(request: Run, progress: ReportProgress, cancel: AskCancel) -> dict[str, Any]:
+    first, second = map(Path, request.tickets)
+    found = compare_files(first, second, progress=progress, cancel=cancel)
+    return {**found, "metrics": compare_figures(*request.specification["reports"])}
+
+
 def _checkpoint(request: Run) -> Path:
     assert request.checkpoint is not None
     return Path(request.checkpoint)
@@ -90,4 +115,7 @@ _WORK: dict[str, _Work] = {
     "estimate": _estimate,
     "statistics": _statistics,
     "plan": _plan,
+    "export": _export,
+    "verify": _verify,
+    "compare": _compare,
 }

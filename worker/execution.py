@@ -14,10 +14,12 @@ import structlog
 from service.domain import ClaimedJob, Job, JobKind, Problem
 from service.store import Transaction
 from service.store.tickets import CHUNK_BYTES
+from worker.job_log import JobLog
 from worker.lease import LeaseKeeper, LeaseLost
 from worker.plain_text import plain_problem
-from worker.protocol import Canceled, Failed, Message, ProgressMade, Run, Succeeded
+from worker.protocol import Canceled, Failed, Logged, Message, ProgressMade, Run, Succeeded
 from worker.runner_process import RunnerDied, RunnerProcess
+from worker.ticket_files import add_reports, fetch_tickets, keep_blob
 from worker.workplace import Workplace
 
 _log = structlog.get_logger(__name__)
@@ -37,6 +39,9 @@ class Died:
 
 Outcome = Succeeded | Failed | Canceled | Died | Drained
 
+RESULT = "result"
+"""What a runner calls the file that a job makes."""
+
 _DRAINED = Problem("WORKER_STOPPED", "The worker was stopped; another one takes the job.")
 
 
@@ -50,10 +55,13 @@ def work_one_job(workplace: Workplace) -> bool:
     log.info("job started")
     folder = workplace.settings.scratch / claimed.lease_token
     folder.mkdir(mode=0o700)
+    written = JobLog(workplace.settings.job_log_bytes)
+    job = claimed.job
+    written.write(f"attempt {job.attempt} of {job.max_attempts} started on {workplace.name}")
     try:
-        with workplace.runners.borrow() as runner:
-            outcome = _attend(claimed, runner, folder / "ticket.safetensors", workplace)
-        _conclude(outcome, claimed, folder / "ticket.safetensors", workplace)
+        outcome = _attempt(claimed, folder, workplace, written)
+        written.write(_last_line(outcome))
+        _conclude(outcome, claimed, folder / RESULT, workplace, written)
         log.info("attempt ended", outcome=type(outcome).__name__)
     except LeaseLost:
         log.warning("lease lost; the attempt leaves no trace")
@@ -62,30 +70,45 @@ def work_one_job(workplace: Workplace) -> bool:
     return True
 
 
+def _attempt(claimed: ClaimedJob, folder: Path, workplace: Workplace, written: JobLog) -> Outcome:
+    """Fetch what the job works on, and let a runner do it; raises LeaseLost."""
+    tickets = fetch_tickets(claimed.job, folder, workplace.store)
+    if isinstance(tickets, Failed):
+        return tickets
+    request = _request(claimed, tickets, folder / RESULT, workplace)
+    with workplace.runners.borrow() as runner:
+        return _attend(claimed, runner, request, workplace, written)
+
+
 def _attend(
-    claimed: ClaimedJob, runner: RunnerProcess, ticket: Path, workplace: Workplace
+    claimed: ClaimedJob,
+    runner: RunnerProcess,
+    request: Run,
+    workplace: Workplace,
+    written: JobLog,
 ) -> Outcome:
     """Stay with the runner until the attempt has an outcome; raises LeaseLost."""
     settings = workplace.settings
-    lease = LeaseKeeper(claimed, workplace.store, settings)
+    lease = LeaseKeeper(claimed, workplace.store, settings, written)
     started = time.monotonic()
+    longest = min(settings.job_seconds, claimed.job.timeout_s or settings.job_seconds)
     cancel_asked: float | None = None
-    runner.run(_request(claimed, ticket, workplace))
+    runner.run(request)
     while True:
         try:
             message = runner.receive(settings.job_poll_seconds)
         except RunnerDied as death:
             return Died(death.hint)
-        outcome = _outcome(message, lease)
+        outcome = _outcome(message, lease, written)
         if outcome is not None:
             return outcome
         if workplace.stopping.is_set():
             runner.kill()
             return Drained()
         now = time.monotonic()
-        if now - started > settings.job_seconds:
+        if now - started > longest:
             runner.kill()
-            return _too_long(claimed, settings.job_seconds)
+            return _too_long(claimed, longest)
         if lease.keep() and cancel_asked is None:
             cancel_asked = now
             runner.cancel(claimed.job.id)
@@ -94,24 +117,46 @@ def _attend(
             return Canceled(claimed.job.id)
 
 
-def _outcome(message: Message | None, lease: LeaseKeeper) -> Outcome | None:
+def _outcome(message: Message | None, lease: LeaseKeeper, written: JobLog) -> Outcome | None:
     """The outcome a message brings, if it brings one."""
     match message:
         case ProgressMade(stage=stage, done=done, total=total):
-            lease.note(stage, done, total)
+            if lease.note(stage, done, total):
+                written.write(f"stage {stage}")
+        case Logged(line=line):
+            written.write(line)
         case Succeeded() | Failed() | Canceled():
             return message
     return None
 
 
-def _conclude(outcome: Outcome, claimed: ClaimedJob, ticket: Path, workplace: Workplace) -> None:
+def _last_line(outcome: Outcome) -> str:
+    """How the attempt ended, for its log."""
+    match outcome:
+        case Failed(code=code, detail=detail):
+            return f"failed with {code}: {detail}"
+        case Died(hint=hint):
+            return f"the runner died: {hint}"
+        case Drained():
+            return "the worker is stopping; another one takes the job"
+    return type(outcome).__name__.lower()
+
+
+def _conclude(
+    outcome: Outcome, claimed: ClaimedJob, ticket: Path, workplace: Workplace, written: JobLog
+) -> None:
     """Commit the outcome under the lease; raises LeaseLost, and then nothing is written."""
     job, token = claimed.job, claimed.lease_token
+    export: tuple[str, int] | None = None
+    if job.kind is JobKind.EXPORT and isinstance(outcome, Succeeded):
+        export = keep_blob(ticket, workplace.blobs)
     with workplace.store.begin() as tx:
         match outcome:
             case Succeeded(report=report):
                 stored = _store_ticket(tx, job, report, ticket)
                 kept = tx.jobs.succeed(job.id, token, stored, report)
+                if export is not None:
+                    tx.exports.finish(job.spec["ticket_id"], job.spec["format"], *export)
             case Failed(code=code, detail=detail):
                 kept = tx.jobs.fail(job.id, token, plain_problem(code, detail))
             case Canceled():
@@ -122,6 +167,7 @@ def _conclude(outcome: Outcome, claimed: ClaimedJob, ticket: Path, workplace: Wo
                 kept = tx.jobs.release(job.id, token, _DRAINED, False)
         if not kept:
             raise LeaseLost
+        tx.logs.append(job.id, written.take())
 
 
 def _store_ticket(tx: Transaction, job: Job, report: dict[str, Any], file: Path) -> str | None:
@@ -134,7 +180,7 @@ def _store_ticket(tx: Transaction, job: Job, report: dict[str, Any], file: Path)
     return stored.id
 
 
-def _request(claimed: ClaimedJob, ticket: Path, workplace: Workplace) -> Run:
+def _request(claimed: ClaimedJob, tickets: list[Path], ticket: Path, workplace: Workplace) -> Run:
     def blob(sha256: str | None) -> str | None:
         return None if sha256 is None else str(workplace.blobs.path(sha256))
 
@@ -143,8 +189,9 @@ def _request(claimed: ClaimedJob, ticket: Path, workplace: Workplace) -> Run:
         kind=claimed.job.kind.value,
         checkpoint=blob(claimed.checkpoint_sha256),
         dataset=blob(claimed.dataset_sha256),
-        specification=claimed.job.spec,
+        specification=add_reports(claimed.job, workplace.store),
         replicates=claimed.job.replicates,
+        tickets=[str(file) for file in tickets],
         ticket=str(ticket),
         threads=workplace.settings.runner_threads,
     )
@@ -158,8 +205,8 @@ def _chunks(path: Path) -> Iterator[bytes]:
 
 def _too_long(claimed: ClaimedJob, seconds: float) -> Failed:
     detail = (
-        f"The job ran for more than {seconds:g} s. Use a smaller base set, fewer replicates or "
-        "trials, or split the network."
+        f"The job ran for more than {seconds:g} s. Raise its timeout_s, or use a smaller base set, "
+        "fewer replicates or trials, or split the network."
     )
     return Failed(claimed.job.id, "JOB_TIMEOUT", detail)
 

@@ -1,6 +1,6 @@
 """The housekeeper: relays the outbox, recovers what dead workers held, wakes what was forgotten.
 
-Any number may run; a lease in the database makes one of them the leader.
+Any number may run; a lease in the database makes one of them the leader. Webhooks are sent by all.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,12 @@ import structlog
 
 from service.domain import WorkKind
 from service.errors import QueueUnavailable, StorageUnavailable
+from service.logs import configure_logs
 from service.queue import Queue, open_queue
 from service.settings import Settings
 from service.store import Store, open_store
 from service.store.blobs import LocalBlobStore
-from worker.logs import configure_logs
+from worker.webhook_sender import WebhookSender
 from worker.workplace import process_name
 
 _log = structlog.get_logger(__name__)
@@ -60,6 +62,7 @@ class Housekeeper:
             self._sweep()
         if now >= self._collect_due:
             self._collect_due = now + self._settings.blob_grace_seconds
+            self._forget_old()
             self._collect()
         return True
 
@@ -74,6 +77,7 @@ class Housekeeper:
             if not tx.leader.acquire(_ROLE, self._name, lease_seconds):
                 return False
             reaped = tx.jobs.reap()
+            tx.jobs.expire()
             attempts = self._settings.validation_attempts
             tx.checkpoints.reap_validations(attempts)
             tx.datasets.reap_validations(attempts)
@@ -107,28 +111,57 @@ class Housekeeper:
     def _sweep(self) -> None:
         """Forget old messages; remove what killed workers left in the scratch folder."""
         with self._store.begin() as tx:
+            tx.idempotency.forget_expired()
             tx.outbox.forget_sent(_SENT_KEPT_SECONDS)
+            tx.webhook_deliveries.forget_finished(self._settings.webhook_log_seconds)
             leased = tx.jobs.lease_tokens()
             leased |= tx.checkpoints.lease_tokens() | tx.datasets.lease_tokens()
         for folder in self._settings.scratch.glob("*"):
             if folder.name not in leased and _age(folder) > _LITTER_SECONDS:
                 shutil.rmtree(folder, ignore_errors=True)
 
+    def _forget_old(self) -> None:
+        """Delete what is older than the settings keep it, a batch at a time."""
+        with self._store.begin() as tx:
+            chores = (
+                (tx.retention.expire_tickets, self._settings.ticket_retention_days),
+                (tx.retention.expire_jobs, self._settings.job_retention_days),
+                (tx.retention.expire_events, self._settings.event_retention_days),
+            )
+            for expire, days in chores:
+                if days is not None and (expired := expire(days, _BATCH)):
+                    _log.info("deleted what is old", chore=expire.__name__, rows=expired)
+
     def _collect(self) -> None:
+        """Collect garbage; a disk that fails must not end the other chores."""
+        try:
+            self._collect_blobs()
+        except OSError as failure:
+            _log.warning("collecting blobs is interrupted", error=str(failure))
+
+    def _collect_blobs(self) -> None:
         """Remove the bytes of rejected uploads, and of those that a crash left without a row."""
         grace = self._settings.blob_grace_seconds
         blobs = LocalBlobStore(self._settings.blobs)
         old = blobs.older_than(grace)
         for start in range(0, len(old), _BATCH):
             batch = old[start : start + _BATCH]
-            with self._store.read() as tx:
-                needed = tx.checkpoints.referenced(batch) | tx.datasets.referenced(batch)
-            collected = [digest for digest in batch if digest not in needed]
-            for digest in collected:
-                blobs.collect(digest, grace)
+            needed = self._needed(batch)
+            collected = [
+                digest
+                for digest in batch
+                if digest not in needed
+                and blobs.collect(digest, grace, partial(self._needed, [digest]))
+            ]
             if collected:
                 _log.info("removed blobs that nobody needs", blobs=len(collected))
         blobs.discard_stale(_STAGED_SECONDS)
+
+    def _needed(self, digests: list[str]) -> set[str]:
+        """Which of these blobs some row refers to."""
+        with self._store.read() as tx:
+            uploads = tx.checkpoints.referenced(digests) | tx.datasets.referenced(digests)
+            return uploads | tx.exports.referenced(digests)
 
 
 def _age(folder: Path) -> float:
@@ -151,9 +184,13 @@ def main() -> None:
     signal.signal(signal.SIGINT, stop)
     store = open_store(settings.database_url)
     keeper = Housekeeper(settings, store, open_queue(settings), process_name())
+    sender = WebhookSender(settings, store)
+    sending = threading.Thread(target=sender.run, args=(stopping,), name="webhooks")
+    sending.start()
     while not stopping.wait(settings.housekeeping_seconds):
         _survive(lambda: keeper.round(time.monotonic()))
     _survive(keeper.resign)
+    sending.join()
     store.dispose()
 
 

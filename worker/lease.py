@@ -10,6 +10,7 @@ from service.domain import ClaimedJob, LeaseState, Progress
 from service.errors import StorageUnavailable
 from service.settings import Settings
 from service.store import Store
+from worker.job_log import JobLog
 
 _log = structlog.get_logger(__name__)
 
@@ -21,16 +22,20 @@ class LeaseLost(Exception):  # noqa: N818 - an event, not a fault
 class LeaseKeeper:
     """Renews a lease at intervals, with progress at most once a second, and reads in between."""
 
-    def __init__(self, claimed: ClaimedJob, store: Store, settings: Settings) -> None:
+    def __init__(self, claimed: ClaimedJob, store: Store, settings: Settings, log: JobLog) -> None:
+        self._log = log
         self._job, self._token = claimed.job.id, claimed.lease_token
         self._store = store
         self._settings = settings
         self._progress: Progress | None = None
+        self._stage = ""
         self._renewed = self._asked = time.monotonic()
 
-    def note(self, stage: str, done: int, total: int) -> None:
-        """Remember progress for the next renewal."""
+    def note(self, stage: str, done: int, total: int) -> bool:
+        """Remember progress for the next renewal; whether the stage is a new one."""
         self._progress = Progress.at(stage, done, total)
+        entered, self._stage = stage != self._stage, stage
+        return entered
 
     def keep(self) -> bool:
         """Do what is due; whether the job was canceled. Raises LeaseLost."""
@@ -52,6 +57,9 @@ class LeaseKeeper:
             with self._store.begin() as tx:
                 seconds = self._settings.lease_seconds
                 state = tx.jobs.heartbeat(self._job, self._token, seconds, self._progress)
+                written = self._log.take()
+                if written and state is not LeaseState.LOST:
+                    tx.logs.append(self._job, written)
             self._renewed = self._asked = now
             self._progress = None
             return state

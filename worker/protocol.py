@@ -1,6 +1,7 @@
 """What a worker and its runner say to each other: one JSON object per line.
 
 To the runner: `run`, `cancel`. From it: `ready` once, then per job any number of `progress` and
+`logged` and
 exactly one of `succeeded`, `failed`, `canceled`. The end of its standard input ends the runner.
 """
 
@@ -13,7 +14,11 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Do a job of some kind. Paths are absolute; the folder of a construction's ticket exists."""
+    """Do a job of some kind. Paths are absolute.
+
+    `tickets` are files to work on; `ticket` is where a construction leaves its ticket, or an export
+    its file, in a folder that exists.
+    """
 
     job: str
     kind: str
@@ -21,6 +26,7 @@ class Run:
     dataset: str | None
     specification: dict[str, Any]
     replicates: int | None
+    tickets: list[str]
     ticket: str
     threads: int | None
 
@@ -47,6 +53,14 @@ class ProgressMade:
     stage: str
     done: int
     total: int
+
+
+@dataclass(frozen=True, slots=True)
+class Logged:
+    """A line for the job's log."""
+
+    job: str
+    line: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +91,14 @@ class Canceled:
     job: str
 
 
-Message = Run | Cancel | Ready | ProgressMade | Succeeded | Failed | Canceled
+Message = Run | Cancel | Ready | ProgressMade | Logged | Succeeded | Failed | Canceled
 
 _NAMES: dict[str, type[Message]] = {
     "run": Run,
     "cancel": Cancel,
     "ready": Ready,
     "progress": ProgressMade,
+    "logged": Logged,
     "succeeded": Succeeded,
     "failed": Failed,
     "canceled": Canceled,

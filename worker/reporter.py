@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from typing import BinaryIO
 
@@ -15,13 +16,15 @@ class Reporter:
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
+        self._lock = threading.Lock()
         self._stage = ""
         self._last = 0.0
 
     def say(self, message: Message) -> None:
-        """Write a message now."""
-        self._stream.write(encode(message))
-        self._stream.flush()
+        """Write a message now; any thread may."""
+        with self._lock:
+            self._stream.write(encode(message))
+            self._stream.flush()
 
     def progress(self, job: str, stage: str, done: int, total: int) -> None:
         """Report progress, unless the same stage was reported a moment ago."""

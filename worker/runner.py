@@ -5,20 +5,32 @@ It knows files and the engine, and neither database nor broker; it has no creden
 
 from __future__ import annotations
 
+import io
 import os
 import queue
 import resource
 import sys
 import threading
 import traceback
-from typing import BinaryIO
+from typing import BinaryIO, TextIO
 
 from ltengine.errors import Canceled as EngineCanceled
 from ltengine.errors import EngineError
 from ltengine.pipeline import warm_up
 from worker.attachment import die_with
 from worker.engine_jobs import work
-from worker.protocol import Cancel, Canceled, Failed, Message, Ready, Run, Succeeded, decode, encode
+from worker.protocol import (
+    Cancel,
+    Canceled,
+    Failed,
+    Logged,
+    Message,
+    Ready,
+    Run,
+    Succeeded,
+    decode,
+    encode,
+)
 from worker.reporter import Reporter
 
 
@@ -100,6 +112,29 @@ def _take_standard_output() -> BinaryIO:
     return own
 
 
+class LoggedErrors(io.TextIOBase):
+    """Standard error that also goes, line by line, to the log of the job being worked on."""
+
+    def __init__(self, stream: TextIO, reporter: Reporter) -> None:
+        self._stream = stream
+        self._reporter = reporter
+        self._line = ""
+        self.job: str | None = None
+
+    def write(self, text: str) -> int:
+        """Pass the text on; each of its finished lines is also a message."""
+        self._stream.write(text)
+        *lines, self._line = (self._line + text).split("\n")
+        for line in lines:
+            if self.job is not None and line:
+                self._reporter.say(Logged(self.job, line))
+        return len(text)
+
+    def flush(self) -> None:
+        """Pass on what is held back."""
+        self._stream.flush()
+
+
 def main() -> None:
     """Serve jobs until the standard input ends."""
     die_with(int(sys.argv[1]))
@@ -107,9 +142,14 @@ def main() -> None:
     inbox = Inbox(sys.stdin.buffer)
     warm_up()
     reporter.say(Ready(os.getpid()))
+    errors = LoggedErrors(sys.stderr, reporter)
+    sys.stderr = errors
     while True:
         request = inbox.next_run()
-        reporter.say(run(request, inbox, reporter))
+        errors.job = request.job
+        outcome = run(request, inbox, reporter)
+        errors.job = None
+        reporter.say(outcome)
 
 
 if __name__ == "__main__":

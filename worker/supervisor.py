@@ -13,10 +13,10 @@ from contextlib import contextmanager
 from types import FrameType
 
 from service.errors import ServiceError
+from service.logs import configure_logs
 from service.settings import Settings
 from service.store import open_store
 from service.store.schema import upgrade
-from worker.logs import configure_logs
 from worker.supervised import SupervisedProcess
 
 _POLL_SECONDS = 0.1

@@ -6,6 +6,7 @@ import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import structlog
 
@@ -81,10 +82,7 @@ def _record(task: ValidationTask, verdict: Verdict, canonical: Path, workplace: 
     """Store the canonical form, then the verdict; raises LeaseLost."""
     match verdict:
         case Accepted(summary=summary):
-            digest = _store(canonical, workplace)
-            with workplace.store.begin() as tx:
-                uploads = _repository(tx, task)
-                kept = uploads.accept(task.id, task.lease_token, digest, summary)
+            kept = _accept(task, summary, canonical, workplace)
         case Rejected(problem=problem):
             with workplace.store.begin() as tx:
                 kept = _repository(tx, task).reject(task.id, task.lease_token, problem)
@@ -92,14 +90,20 @@ def _record(task: ValidationTask, verdict: Verdict, canonical: Path, workplace: 
         raise LeaseLost
 
 
-def _store(path: Path, workplace: Workplace) -> str:
-    """The file as a blob; its digest is computed here, never taken from the child."""
+def _accept(
+    task: ValidationTask, summary: dict[str, Any], canonical: Path, workplace: Workplace
+) -> bool:
+    """Keep the canonical form and say so; its digest is computed here, not taken from the child."""
     staged = workplace.blobs.stage()
     try:
-        with path.open("rb") as file:
+        with canonical.open("rb") as file:
             while data := file.read(_COPY_BYTES):
                 staged.write(data)
-        return staged.commit()[0]
+        digest = staged.commit()[0]
+        with workplace.store.begin() as tx:
+            kept = _repository(tx, task).accept(task.id, task.lease_token, digest, summary)
+        staged.secure()
+        return kept
     finally:
         staged.discard()
 

@@ -44,7 +44,7 @@ def open_workplace(
     settings.scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
     return Workplace(
         settings=settings,
-        store=open_store(settings.database_url),
+        store=open_store(settings.database_url, settings.limits),
         blobs=LocalBlobStore(settings.blobs),
         runners=RunnerPool(settings, start_runner),
     )

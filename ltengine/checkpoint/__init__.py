@@ -5,15 +5,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
 from ltengine.checkpoint.layers import assemble_network
+from ltengine.checkpoint.onnx_file import looks_like_onnx, read_onnx
+from ltengine.checkpoint.refusal import HOW_TO_SAVE
 from ltengine.checkpoint.safetensors_file import (
-    HOW_TO_SAVE,
     looks_like_safetensors,
     read_safetensors,
     write_network,
@@ -21,6 +23,7 @@ from ltengine.checkpoint.safetensors_file import (
 from ltengine.checkpoint.torch_file import looks_like_torch, read_torch
 from ltengine.errors import CheckpointError
 from ltengine.network import Network
+from ltengine.specification import ActivationName
 
 __all__ = [
     "CheckpointSummary",
@@ -51,6 +54,8 @@ class CheckpointSummary:
     parameters: int
     digest: str
     suggested_activation: str | None
+    suggested_slope: float | None
+    """The negative slope of a suggested leaky_relu or prelu, where the file names it."""
 
     def to_document(self) -> dict[str, Any]:
         """JSON data."""
@@ -64,6 +69,7 @@ class ReadCheckpoint:
     network: Network
     format: str
     suggested_activation: str | None
+    suggested_slope: float | None = None
 
     def summary(self) -> CheckpointSummary:
         """The checkpoint in figures."""
@@ -79,16 +85,14 @@ class ReadCheckpoint:
             self.network.parameters,
             self.network.digest(),
             self.suggested_activation,
+            self.suggested_slope,
         )
 
 
 _ACTIVATION_SPELLINGS = {
-    "relu": "relu",
+    **{name: name for name in get_args(ActivationName)},
     "lrelu": "leaky_relu",
-    "leaky_relu": "leaky_relu",
     "leakyrelu": "leaky_relu",
-    "tanh": "tanh",
-    "sigmoid": "sigmoid",
 }
 
 
@@ -99,23 +103,37 @@ def read_checkpoint(path: Path) -> ReadCheckpoint:
         CheckpointError: it is no checkpoint we know, or breaks a limit.
         NetworkError: its tensors are not a fully-connected network.
     """
-    metadata: dict[str, str] = {}
     with path.open("rb") as file:
-        head = file.read(16)
-    size = path.stat().st_size
+        head = file.read(512)
     if looks_like_torch(head):
-        tensors, format_name = read_torch(path), "pytorch"
-    elif looks_like_safetensors(head, size):
+        return ReadCheckpoint(assemble_network(read_torch(path), file_order=True), "pytorch", None)
+    if looks_like_safetensors(head):
         tensors, metadata = read_safetensors(path)
-        format_name = "safetensors"
-    else:
+        network = assemble_network(tensors, file_order=False)
+        return ReadCheckpoint(network, "safetensors", *_named_activation(metadata))
+    if looks_like_onnx(head):
+        graph = read_onnx(path)
+        return ReadCheckpoint(graph.network, "onnx", graph.activation, graph.slope)
+    if head[257:262] == b"ustar":
         raise CheckpointError(
-            f"neither a safetensors file nor a torch.save file; {HOW_TO_SAVE}",
-            code="UNKNOWN_FORMAT",
+            f"a tar archive, as torch wrote before 2017, is not read; {HOW_TO_SAVE}",
+            code="NOT_A_STATE_DICT",
         )
-    network = assemble_network(tensors, file_order=format_name == "pytorch")
-    activation = _ACTIVATION_SPELLINGS.get(metadata.get("activation", "").lower())
-    return ReadCheckpoint(network, format_name, activation)
+    raise CheckpointError(
+        f"neither a safetensors file nor a torch.save file nor ONNX; {HOW_TO_SAVE}",
+        code="UNKNOWN_FORMAT",
+    )
+
+
+def _named_activation(metadata: Mapping[str, str]) -> tuple[str | None, float | None]:
+    """The activation that a file's metadata name, and its slope where it can have one."""
+    name = _ACTIVATION_SPELLINGS.get(metadata.get("activation", "").lower())
+    try:
+        slope = float(metadata["slope"])
+    except (KeyError, ValueError):
+        return name, None
+    sloped = name in ("leaky_relu", "prelu") and 0.0 <= slope < 1.0
+    return name, slope if sloped else None
 
 
 def convert_checkpoint(source: Path, destination: Path) -> CheckpointSummary:
@@ -127,7 +145,12 @@ def convert_checkpoint(source: Path, destination: Path) -> CheckpointSummary:
         CheckpointError: as ``read_checkpoint``.
     """
     checkpoint = read_checkpoint(source)
-    write_network(checkpoint.network, destination, checkpoint.suggested_activation)
+    write_network(
+        checkpoint.network,
+        destination,
+        checkpoint.suggested_activation,
+        checkpoint.suggested_slope,
+    )
     summary = checkpoint.summary()
     again = read_checkpoint(destination).network
     if again.digest() != summary.digest or not all(

@@ -3,38 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ltengine.checkpoint.masks import apply_masks
+from ltengine.checkpoint.numbers import Tensors
 from ltengine.errors import NetworkError
 from ltengine.network import DenseLayer, Network, build_network
-
-MASK_SUFFIX = "_mask"
-Tensors = Mapping[str, NDArray[np.float64]]
-
-
-def apply_masks(tensors: Tensors) -> dict[str, NDArray[np.float64]]:
-    """Multiply each ``<name>`` by its ``<name>_mask`` buffer, as Synaptic-Flow's layers do.
-
-    Raises:
-        NetworkError: a mask has no tensor, another shape, or values besides 0 and 1.
-    """
-    masked = {name: t for name, t in tensors.items() if not name.endswith(MASK_SUFFIX)}
-    for mask_name, mask in tensors.items():
-        if not mask_name.endswith(MASK_SUFFIX):
-            continue
-        name = mask_name.removesuffix(MASK_SUFFIX)
-        if name not in masked or masked[name].shape != mask.shape:
-            raise NetworkError(
-                f"mask {mask_name!r} of shape {mask.shape} has no tensor {name!r} of that shape",
-                code="STRAY_MASK",
-            )
-        if not np.isin(mask, (0.0, 1.0)).all():
-            raise NetworkError(f"mask {mask_name!r} has values besides 0 and 1", code="BAD_MASK")
-        masked[name] = np.where(mask == 0.0, 0.0, masked[name])
-    return masked
 
 
 def _natural(name: str) -> list[tuple[int, int, str]]:

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from ltengine.base_set import BaseSets
 from ltengine.carrier import SignRule
-from ltengine.construction import Problems
 from ltengine.plan import LayerPlan
+from ltengine.posing import Problems
 from ltengine.role import Role
 from ltengine.sparse_network import SparseLayer
 
@@ -54,6 +54,10 @@ class DrawnLinks:
             return
         inner = ~of_bias[problem]
         self._extend(problems.rows[problem[inner]], columns[inner, 0], values[inner])
+
+    def add_to_biases(self, rows: NDArray[np.int64], by: NDArray[np.float64]) -> None:
+        """Add to the biases of these rows what does not come from drawn solutions."""
+        self._biases[rows] += by
 
     def _add_carried(self, problems: Problems, sums: NDArray[np.float64]) -> None:
         per_unit = self._base_sets.per_unit

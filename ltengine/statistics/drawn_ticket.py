@@ -14,15 +14,16 @@ from numpy.typing import NDArray
 
 from ltengine.activation import RELU, Activation
 from ltengine.base_set import BaseSets, build_base_sets
-from ltengine.carrier import SignRule
+from ltengine.carrier import SignRule, expect_always_on
 from ltengine.constant_chain import ConstantLayer, build_constants
-from ltengine.construction import Problems, pose
 from ltengine.errors import Canceled
 from ltengine.failure import expected_unsolved
+from ltengine.intercept import REMAINDER, balance
 from ltengine.layout import plan_network, posed_magnitudes
 from ltengine.network import DenseLayer, Network
 from ltengine.plan import LayerPlan, Plan
-from ltengine.problem import NO_CHOICE, UNSOLVED
+from ltengine.posing import Problems, pose, pose_biases, row_chunks
+from ltengine.problem import NO_CHOICE, UNSOLVED, Objective
 from ltengine.progress import AskCancel, ReportProgress, ignore_progress, never_cancel
 from ltengine.randomness import random_words
 from ltengine.requirements import layer_requirements
@@ -108,6 +109,8 @@ class _LayerDrawing:
         self.needed = np.zeros(below.width, dtype=np.bool_)
         """(neuron of the layer below,) that some solution reads."""
         self.links = DrawnLinks(layer, below, base_sets)
+        self._unit = layer.scale * below.unit_scale
+        self._intercepts = np.zeros(layer.width)
 
     def draw(self, problems: Problems, ticket: DrawnTicket, *, keep_links: bool) -> None:
         """Draw these problems."""
@@ -127,13 +130,54 @@ class _LayerDrawing:
             columns = self._base_sets.columns[problems.base_sets[problem], candidate]
             self.needed[columns.reshape(-1)] = True
             ticket.parameters += columns.size
+            values = self._bank.values[drawn][problem, element]
+            if self._base_sets.intercepts is not None:
+                self._add_intercepts(
+                    problems.rows[problem],
+                    self._bank.base_sets[drawn[0][problem]],
+                    candidate,
+                    values * signs[problem],
+                )
             if keep_links:
-                values = self._bank.values[drawn][problem, element]
                 # the first link makes up for the sample's target being another one
                 off = magnitudes - self._bank.targets[drawn[1:]]
                 values = (values + np.where(element == 0, off[problem], 0.0)) * signs[problem]
                 self.links.add(problems, sums, problem, columns, values)
         ticket.count(sizes, sums - problems.targets)
+
+    def _add_intercepts(
+        self,
+        rows: NDArray[np.int64],
+        sampled: NDArray[np.int64],
+        candidate: NDArray[np.int64],
+        values: NDArray[np.float64],
+    ) -> None:
+        """A link of a sampled base set that adds w2 w to a weight adds w2 b to its row's bias."""
+        assert self._base_sets.intercepts is not None
+        weights = self._base_sets.factors[sampled, candidate]
+        biases = self._base_sets.intercepts.carriers[self._base_sets.columns[sampled, candidate, 0]]
+        np.add.at(self._intercepts, rows, values * biases / weights)
+
+    def draw_biases(
+        self,
+        source: Source,
+        rows: NDArray[np.int64],
+        biases: NDArray[np.float64],
+        ticket: DrawnTicket,
+        *,
+        keep_links: bool,
+    ) -> None:
+        """Above always-on carriers: counterweights as they are, remainders drawn."""
+        intercepts = self._base_sets.intercepts
+        assert intercepts is not None
+        wanted = (biases - self._intercepts[rows]) / self._unit
+        balanced = balance(source, self._layer.layer, rows, wanted, intercepts)
+        self.needed[balanced.cell_columns] = True
+        ticket.parameters += balanced.cell_rows.size
+        remainders = balanced.remainders * self._unit
+        self.draw(pose_biases(rows, remainders, self._base_sets), ticket, keep_links=keep_links)
+        # carriers and counterweights make up the rest, exactly
+        self.links.add_to_biases(rows, biases - remainders)
 
     def _pick(
         self, problems: Problems, bank: SolutionBank
@@ -157,6 +201,7 @@ class _Walk:
         network: Network,
         plan: Plan,
         source: Source,
+        objective: Objective,
         progress: ReportProgress,
         cancel: AskCancel,
         *,
@@ -165,6 +210,7 @@ class _Walk:
         self._network = network
         self._plan = plan
         self._source = source
+        self._objective = objective
         self._solver = CascadeSolver()
         self._chain: tuple[ConstantLayer, ...] = build_constants(source, plan, self._solver)
         self._progress = progress
@@ -180,7 +226,8 @@ class _Walk:
             self._progress("estimate", depth - layer.layer, depth)
             rows = needed[needed < layer.first_constant]
             if layer.role is Role.UNIVARIATE:
-                self._ticket.parameters += rows.size
+                with_biases = layer.sign_rule is SignRule.ALWAYS_ON
+                self._ticket.parameters += rows.size * (2 if with_biases else 1)
                 below = rows // layer.block_size
             else:
                 below = self._draw(layer, rows)
@@ -208,10 +255,14 @@ class _Walk:
         bank = self._fill_bank(layer, target, base_sets, below)
         drawing = _LayerDrawing(self._source.seed, layer, below, base_sets, bank)
         before = ticket.problems
-        for problems in pose(rows, layer, target, base_sets, PROBLEMS_PER_CHUNK):
+        for chunk in row_chunks(rows, layer, target, base_sets, PROBLEMS_PER_CHUNK):
             if self._cancel():
                 raise Canceled
+            problems = pose(chunk, layer, target, base_sets)
             drawing.draw(problems, ticket, keep_links=self._keep_links)
+        if base_sets.intercepts is not None:
+            biases = target.biases[rows // layer.block_size]
+            drawing.draw_biases(self._source, rows, biases, ticket, keep_links=self._keep_links)
         if bank is not None:
             ticket.spare_used += bank.spare_share * (ticket.problems - before)
         copies = np.bincount(rows // layer.block_size, minlength=target.outputs)
@@ -227,6 +278,10 @@ class _Walk:
     ) -> SolutionBank | None:
         """None where every parameter is within the tolerance."""
         magnitudes = posed_magnitudes(target, 1.0)
+        if base_sets.intercepts is not None:
+            remainders = (np.arange(target.outputs) + 0.5) / target.outputs * REMAINDER
+            unit = layer.scale * below.unit_scale
+            magnitudes = np.concatenate((magnitudes, remainders * unit))
         magnitudes = magnitudes[magnitudes > layer.requirement.tolerance]
         if magnitudes.size == 0:
             return None
@@ -237,6 +292,7 @@ class _Walk:
             below.unit_scale,
             magnitudes,
             self._solver,
+            self._objective,
             self._cancel,
         )
 
@@ -246,6 +302,11 @@ class _Walk:
         product = "_product" if below.role is Role.UNIVARIATE else ""
         per_unit = 2 if below.sign_rule is SignRule.BOTH else 1
         unit = layer.scale * below.unit_scale
+        if below.sign_rule is SignRule.ALWAYS_ON and below.domain is not None:
+            # carriers that stay on weigh less than others: a measured failure of the same problem,
+            # scaled up
+            distribution = self._source.distribution.value
+            unit *= expect_always_on(distribution, *below.domain).size
         needs = layer.requirement
         neurons, inputs = np.nonzero(target.weight)
         targets, problems = target.weight[neurons, inputs], copies[neurons] * per_unit
@@ -296,4 +357,6 @@ def draw_ticket(
     plan = plan_network(network, activation, specification, requirements)
     given = specification.source
     source = Source(given.seed, Distribution(given.distribution))
-    return _Walk(network, plan, source, progress, cancel, keep_links=keep_links).run()
+    objective = Objective(specification.objective)
+    walk = _Walk(network, plan, source, objective, progress, cancel, keep_links=keep_links)
+    return walk.run()

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from ltengine.errors import SpecificationError
 from ltengine.specification import LARGEST_BASE_SET, SMALLEST_TOLERANCE
+from ltengine.truth import refuse_truth
 
 Distribution = Literal["uniform", "uniform_product", "normal", "normal_product"]
 """Of one candidate: a source cell, or the product of two cells of different layers."""
@@ -20,6 +21,8 @@ class StatisticsQuestion(BaseModel):
     """How often, and with how many elements, does a random base set reach a target?"""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    _no_truth = field_validator("*", mode="before")(refuse_truth)
 
     distribution: Distribution = "uniform"
     candidates: int = Field(

@@ -14,11 +14,14 @@ from numpy.typing import NDArray
 
 from ltengine.base_set import BaseSets
 from ltengine.cell_kernel import draw_items
-from ltengine.construction import LayerSolver, ProblemCounts, Problems
+from ltengine.cell_problem import DrawnCellSolver
 from ltengine.errors import Canceled
+from ltengine.layer_solver import LayerSolver, ProblemCounts
 from ltengine.plan import LayerPlan
+from ltengine.posing import Problems
 from ltengine.problem import (
     FRACTION_BITS,
+    Objective,
     SolutionBatch,
     Solver,
 )
@@ -113,6 +116,7 @@ def fill_bank(
     unit_scale: float,
     magnitudes: NDArray[np.float64],
     solver: Solver,
+    objective: Objective,
     cancel: AskCancel,
 ) -> SolutionBank:
     """Sample and solve.
@@ -125,6 +129,7 @@ def fill_bank(
         unit_scale: of the layer below.
         magnitudes: (parameter,) the target layer's |parameters| beyond the tolerance, at least one.
         solver: exact.
+        objective: the spec's.
         cancel: asked between chunks.
 
     Raises:
@@ -142,7 +147,7 @@ def fill_bank(
         targets=np.broadcast_to(targets, shape).reshape(-1),
     )
     solutions, values, spare_used = _solve(
-        source, layer, base_sets, unit_scale, problems, solver, cancel
+        source, layer, base_sets, unit_scale, problems, solver, objective, cancel
     )
     values = values.reshape(*shape, -1)
     return SolutionBank(
@@ -165,11 +170,14 @@ def _solve(
     unit_scale: float,
     problems: Problems,
     solver: Solver,
+    objective: Objective,
     cancel: AskCancel,
 ) -> tuple[SolutionBatch, NDArray[np.float64], int]:
     """Solutions, the chosen candidates' values, and how many problems needed spares."""
     counts = ProblemCounts()
-    layer_solver = LayerSolver(source, layer, base_sets, unit_scale, solver)
+    layer_solver = LayerSolver(
+        source, layer, base_sets, unit_scale, DrawnCellSolver(solver), objective
+    )
     unit = layer.scale * unit_scale / 2.0**FRACTION_BITS
     batches, values = [], []
     for first in range(0, problems.rows.size, PROBLEMS_PER_CHUNK):

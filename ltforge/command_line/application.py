@@ -13,6 +13,7 @@ import typer
 
 from ltforge import __version__
 from ltforge.command_line.failures import named_failures
+from ltforge.command_line.key_commands import key_commands
 
 application = typer.Typer(
     help="Strong lottery tickets: prune a seeded random network until it computes a trained one.",
@@ -78,6 +79,37 @@ def verify(
     else:
         typer.echo(_verdict_text(verdict))
     raise typer.Exit(0 if verdict["valid"] else 1)
+
+
+TicketArgument = Annotated[Path, typer.Argument(help="The ticket file.")]
+
+
+@application.command()
+def export(
+    ticket: TicketArgument,
+    form: Annotated[
+        str,
+        typer.Option("--format", help="state_dict, safetensors, sparse_safetensors, npz or onnx."),
+    ],
+    out: Annotated[Path, typer.Option("--out", help="Where the exported file goes.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Write a ticket's network in a format that needs none of our code."""
+    with named_failures(as_json=as_json):
+        from ltforge.command_line import ticket_commands  # noqa: PLC0415
+
+        document = ticket_commands.export(ticket, form, out)
+    _print_document(f"{ticket.name} → {out}", document, as_json=as_json)
+
+
+@application.command()
+def compare(first: TicketArgument, second: TicketArgument, as_json: JsonOption = False) -> None:
+    """Say how two tickets differ, and how much of their masks is the same."""
+    with named_failures(as_json=as_json):
+        from ltforge.command_line import ticket_commands  # noqa: PLC0415
+
+        document = ticket_commands.compare(first, second)
+    _print_document(f"{first.name} and {second.name}", document, as_json=as_json)
 
 
 @application.command()
@@ -177,16 +209,19 @@ def serve(
     raise typer.Exit(status)
 
 
-@application.command()
+@application.command(hidden=True)
 def create_key(
     tenant: Annotated[str, typer.Option("--tenant", help="Whose key; created if new.")] = "default",
     name: Annotated[str, typer.Option("--name", help="What the key is for.")] = "command line",
 ) -> None:
-    """Make an API key in the service's database (LTFORGE_DATABASE_URL) and print it once."""
+    """The short form of `ltforge keys create`, for a key with every scope."""
     with named_failures(as_json=False):
         from ltforge.command_line import keys  # noqa: PLC0415
 
-        typer.echo(keys.create_key(tenant=tenant, name=name))
+        typer.echo(keys.create(tenant=tenant, name=name))
+
+
+application.add_typer(key_commands, name="keys")
 
 
 @application.command()

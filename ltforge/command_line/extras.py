@@ -13,6 +13,7 @@ _BROUGHT_BY = {
     "numpy": "engine",
     "numba": "engine",
     "safetensors": "engine",
+    "onnx": "engine",
     "pydantic": "engine",
     "pydantic_core": "engine",
     "torch": "engine",

@@ -2,22 +2,41 @@
 
 from __future__ import annotations
 
-import logging
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-import structlog
 from fastapi import FastAPI
+from fastapi.middleware.cors import CORSMiddleware
 
 from ltengine import ENGINE_VERSION
 from service.api.contract_document import complete_contract
 from service.api.cursors import Cursors, read_cursor_secret
 from service.api.deps import Parts
+from service.api.job_watch import JobWatch
+from service.api.key_ring import KeyRing
 from service.api.problems import install_problem_handlers
+from service.api.rate_limits import RateLimiter
 from service.api.request_context import RequestContext
-from service.api.routes import checkpoints, datasets, health, jobs, plans, problems, tickets
+from service.api.routes import (
+    account,
+    api_keys,
+    batches,
+    checkpoints,
+    comparisons,
+    datasets,
+    health,
+    job_events,
+    jobs,
+    metrics,
+    plans,
+    problems,
+    ticket_files,
+    tickets,
+    webhooks,
+)
+from service.api.stop_signals import on_stop_signal
+from service.logs import configure_logs
 from service.settings import Settings
 from service.store import open_store
 from service.store.blobs import LocalBlobStore
@@ -39,27 +58,30 @@ def create_app(settings: Settings) -> FastAPI:
     The database's schema must exist already; /readyz says so if it does not.
     """
     application = assemble_routes()
+    if settings.cors_origins:
+        application.add_middleware(
+            CORSMiddleware,
+            allow_origins=list(settings.cors_origins),
+            allow_methods=["*"],
+            allow_headers=["*"],
+            expose_headers=["*"],
+        )
+    store = open_store(settings.database_url, settings.limits)
     application.state.parts = Parts(
         settings=settings,
-        store=open_store(settings.database_url),
+        store=store,
         blobs=LocalBlobStore(settings.blobs),
         cursors=Cursors(read_cursor_secret(settings.data)),
+        keys=KeyRing(store, settings.key_cache_seconds),
+        rates=RateLimiter(store),
+        watch=JobWatch(store, settings.event_poll_seconds),
     )
     return application
 
 
 def create_app_from_environment() -> FastAPI:
     """For `uvicorn --factory`: settings from LTFORGE_*, logs as JSON lines on standard error."""
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(),
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )
+    configure_logs()
     return create_app(Settings())
 
 
@@ -76,14 +98,31 @@ def assemble_routes() -> FastAPI:
     )
     application.add_middleware(RequestContext)
     install_problem_handlers(application)
-    for module in (checkpoints, datasets, plans, jobs, tickets, health, problems):
+    for module in (
+        checkpoints,
+        datasets,
+        plans,
+        batches,
+        jobs,
+        job_events,
+        tickets,
+        ticket_files,
+        comparisons,
+        account,
+        api_keys,
+        webhooks,
+        health,
+        metrics,
+        problems,
+    ):
         application.include_router(module.router)
     return application
 
 
 @asynccontextmanager
 async def _close_at_the_end(application: FastAPI) -> AsyncIterator[None]:
-    yield
+    with on_stop_signal(application.state.parts.watch.close):
+        yield
     application.state.parts.store.dispose()
 
 

@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from threading import Event
 from typing import Annotated
 
 from fastapi import Depends, Path, Query, Request
+from fastapi.concurrency import run_in_threadpool
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from structlog.contextvars import bind_contextvars
 
 from service.api.cursors import Cursors
-from service.domain import ApiKey
+from service.api.job_watch import JobWatch
+from service.api.key_ring import KeyRing
+from service.api.rate_limits import RateLimiter
+from service.domain import ApiKey, KeyScope
 from service.errors import NotAuthenticated, NotFound
 from service.identifiers import is_id
 from service.settings import Settings
 from service.store import Store
+from service.store.actors import Actor, act_as
 from service.store.blobs import BlobStore
 
 DEFAULT_PAGE = 50
 LARGEST_PAGE = 200
+_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
-_bearer = HTTPBearer(
+bearer = HTTPBearer(
     auto_error=False,
     scheme_name="api_key",
     description="An API key, `ltf_...`. `ltforge serve` prints one when it first starts.",
@@ -34,9 +42,13 @@ class Parts:
     store: Store
     blobs: BlobStore
     cursors: Cursors
+    keys: KeyRing
+    rates: RateLimiter
+    watch: JobWatch
+    started: Event = field(default_factory=Event)
 
 
-def _parts(request: Request) -> Parts:
+async def _parts(request: Request) -> Parts:
     parts: Parts = request.app.state.parts
     return parts
 
@@ -44,23 +56,39 @@ def _parts(request: Request) -> Parts:
 PartsDep = Annotated[Parts, Depends(_parts)]
 
 
-def _caller(
+async def identify(
     request: Request,
     parts: PartsDep,
-    credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
+    credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)],
 ) -> ApiKey:
-    """The key the request came with. The access log learns its id, never its text."""
+    """The key the request came with; the scope it needs follows from the method.
+
+    The access log learns the key's id, never its text.
+    """
     if credentials is None:
         raise NotAuthenticated("Send an API key as 'Authorization: Bearer ltf_...'.")
-    with parts.store.read() as tx:
-        key = tx.keys.find(credentials.credentials)
+    text = credentials.credentials
+    key = parts.keys.recall(text) or await run_in_threadpool(parts.keys.look_up, text)
     if key is None:
         raise NotAuthenticated("The API key is unknown or was revoked; ask for a new one.")
     request.state.tenant_id, request.state.key_id = key.tenant_id, key.id
+    bind_contextvars(tenant_id=key.tenant_id, key_id=key.id)
+    act_as(Actor(key.id, request.state.request_id))
+    request.state.rate = await parts.rates.count(key.tenant_id)
+    request.state.rate.check()
+    key.check(KeyScope.READ if request.method in _SAFE_METHODS else KeyScope.WRITE)
     return key
 
 
-Caller = Annotated[ApiKey, Depends(_caller)]
+Caller = Annotated[ApiKey, Depends(identify)]
+
+
+async def _administrator(caller: Caller) -> ApiKey:
+    caller.check(KeyScope.ADMIN)
+    return caller
+
+
+Administrator = Annotated[ApiKey, Depends(_administrator)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +99,7 @@ class PageRequest:
     cursor: str | None
 
 
-def _page_request(
+async def _page_request(
     limit: Annotated[
         int,
         Query(ge=1, description=f"items per page; more than {LARGEST_PAGE} means {LARGEST_PAGE}"),
@@ -94,23 +122,43 @@ def checked_id(kind: str, text: str) -> str:
     return text
 
 
-def _checkpoint_id(checkpoint_id: Annotated[str, Path()]) -> str:
+async def _checkpoint_id(checkpoint_id: Annotated[str, Path()]) -> str:
     return checked_id("checkpoint", checkpoint_id)
 
 
-def _dataset_id(dataset_id: Annotated[str, Path()]) -> str:
+async def _dataset_id(dataset_id: Annotated[str, Path()]) -> str:
     return checked_id("dataset", dataset_id)
 
 
-def _job_id(job_id: Annotated[str, Path()]) -> str:
+async def _batch_id(batch_id: Annotated[str, Path()]) -> str:
+    return checked_id("batch", batch_id)
+
+
+async def _job_id(job_id: Annotated[str, Path()]) -> str:
     return checked_id("job", job_id)
 
 
-def _ticket_id(ticket_id: Annotated[str, Path()]) -> str:
+async def _ticket_id(ticket_id: Annotated[str, Path()]) -> str:
     return checked_id("ticket", ticket_id)
+
+
+async def _api_key_id(key_id: Annotated[str, Path()]) -> str:
+    return checked_id("API key", key_id)
+
+
+async def _endpoint_id(endpoint_id: Annotated[str, Path()]) -> str:
+    return checked_id("webhook endpoint", endpoint_id)
+
+
+async def _delivery_id(delivery_id: Annotated[str, Path()]) -> str:
+    return checked_id("webhook delivery", delivery_id)
 
 
 CheckpointId = Annotated[str, Depends(_checkpoint_id)]
 DatasetId = Annotated[str, Depends(_dataset_id)]
+BatchId = Annotated[str, Depends(_batch_id)]
 JobId = Annotated[str, Depends(_job_id)]
 TicketId = Annotated[str, Depends(_ticket_id)]
+ApiKeyId = Annotated[str, Depends(_api_key_id)]
+WebhookEndpointId = Annotated[str, Depends(_endpoint_id)]
+WebhookDeliveryId = Annotated[str, Depends(_delivery_id)]

@@ -52,6 +52,19 @@ def _patience(
     return read_patience(prefer)
 
 
+async def _no_haste(
+    prefer: Annotated[
+        str | None,
+        Header(
+            description="`wait=SECONDS` (at most "
+            f"{LONGEST_WAIT_SECONDS}) to be answered only when the job has changed"
+        ),
+    ] = None,
+) -> Patience:
+    return read_patience(prefer) if prefer else Patience(0, None)
+
+
+ChangePatienceDep = Annotated[Patience, Depends(_no_haste)]
 PatienceDep = Annotated[Patience, Depends(_patience)]
 
 

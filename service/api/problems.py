@@ -18,15 +18,28 @@ from starlette.routing import Match
 from service.api import refusals
 from service.api.validation import describe_validation_error
 from service.errors import (
+    Conflict,
+    DigestMismatch,
     EmptyUpload,
+    EventsPruned,
+    ExportRefused,
+    IdempotencyKeyInUse,
+    IdempotencyKeyReused,
+    InvalidDigest,
     InvalidRequest,
     NotAuthenticated,
     NotFound,
     PayloadTooLarge,
     PlanFailed,
     PlanRefused,
+    PreconditionFailed,
     QueueUnavailable,
+    QuotaExceeded,
+    RateLimited,
+    ScopeMissing,
     ServiceError,
+    StorageFull,
+    StorageQuotaExceeded,
     StorageUnavailable,
     UploadRejected,
 )
@@ -71,6 +84,13 @@ PROBLEM_TYPES: dict[type[ServiceError], ProblemType] = {
         "Send the key as 'Authorization: Bearer ltf_...'. Keys can be revoked.",
         {"WWW-Authenticate": 'Bearer realm="ltforge"'},
     ),
+    ScopeMissing: ProblemType(
+        403,
+        "scope-missing",
+        "The API key may not do this",
+        "Keys have scopes: read for GET, write for changes, admin for keys, webhooks and the audit "
+        "log. Each includes the ones before it.",
+    ),
     InvalidRequest: ProblemType(
         422,
         "invalid-request",
@@ -83,17 +103,87 @@ PROBLEM_TYPES: dict[type[ServiceError], ProblemType] = {
         "The request body is too large",
         "The body exceeds the limit that `detail` names; nothing of it was kept.",
     ),
+    StorageQuotaExceeded: ProblemType(
+        413,
+        "storage-quota-exceeded",
+        "The tenant's storage is used up",
+        "Nothing of it was kept; delete checkpoints, data sets or tickets, see /v1/usage.",
+    ),
+    RateLimited: ProblemType(
+        429,
+        "rate-limited",
+        "Too many requests",
+        "The tenant sent more requests than RateLimit-Policy allows; wait Retry-After seconds.",
+        {"Retry-After": "30"},
+    ),
+    QuotaExceeded: ProblemType(
+        429,
+        "quota-exceeded",
+        "A quota is used up",
+        "The tenant has as much of something as it may have at a time; see /v1/usage.",
+        {"Retry-After": "10"},
+    ),
     EmptyUpload: ProblemType(
         422,
         "empty-upload",
         "The upload is empty",
         "The body had no byte. With curl, use --data-binary @FILE.",
     ),
+    InvalidDigest: ProblemType(
+        400,
+        "invalid-digest",
+        "The announced digest cannot be read",
+        "Content-Digest is 'sha-256=:BASE64:' or 'sha-512=:BASE64:' (RFC 9530).",
+    ),
+    DigestMismatch: ProblemType(
+        400,
+        "digest-mismatch",
+        "The file was damaged on its way",
+        "The bytes are not those that Content-Digest announces; nothing of them was kept.",
+    ),
+    StorageFull: ProblemType(
+        507,
+        "storage-full",
+        "The service has no room",
+        "The disk is nearly full, so no file is taken; nothing of it was kept.",
+        {"Retry-After": "600"},
+    ),
     UploadRejected: ProblemType(
         409,
         "upload-rejected",
         "The file was rejected",
         "The job names a checkpoint or data set that did not pass validation; see its `rejection`.",
+    ),
+    Conflict: ProblemType(
+        409,
+        "conflict",
+        "The resource's state does not allow this",
+        "`code` says what is in the way, `detail` what to do about it.",
+    ),
+    EventsPruned: ProblemType(
+        410,
+        "events-pruned",
+        "The events are no longer kept",
+        "Some events after the one that the request names are gone.",
+    ),
+    IdempotencyKeyInUse: ProblemType(
+        409,
+        "idempotency-key-in-use",
+        "The same request is under way",
+        "A request with this Idempotency-Key has not been answered yet.",
+        {"Retry-After": "1"},
+    ),
+    IdempotencyKeyReused: ProblemType(
+        422,
+        "idempotency-key-reused",
+        "The Idempotency-Key belongs to another request",
+        "A key names one request: the same method, path, query and body.",
+    ),
+    PreconditionFailed: ProblemType(
+        412,
+        "precondition-failed",
+        "The resource has changed",
+        "The ETag in If-Match is not the resource's present one; nothing was changed.",
     ),
     PlanRefused: ProblemType(
         422,
@@ -133,6 +223,24 @@ PROBLEM_TYPES: dict[type[ServiceError], ProblemType] = {
         "invalid-cursor",
         "The cursor is invalid",
         "Cursors are opaque, and valid only for the list, the filters and the key they came from.",
+    ),
+    refusals.RangeNotSatisfiable: ProblemType(
+        416,
+        "range-not-satisfiable",
+        "The range lies outside the file",
+        "Content-Range names the file's size; ask for bytes below it.",
+    ),
+    ExportRefused: ProblemType(
+        422,
+        "export-refused",
+        "The ticket cannot be exported so",
+        "The ticket does not fit the format; `code` and `detail` are those of the export's job.",
+    ),
+    refusals.LengthRequired: ProblemType(
+        411,
+        "length-required",
+        "The upload has no length",
+        "Send Content-Length, or the body in chunks. With curl: --data-binary @FILE.",
     ),
     refusals.UploadStalled: ProblemType(
         408,
@@ -219,7 +327,18 @@ def service_error_response(request_id: str, error: ServiceError) -> Response:
         _log.error("service_failed", request_id=request_id, code=error.code, detail=detail)
         detail = kind.meaning
     items: Items = error.problems if isinstance(error, InvalidRequest) else ()
-    return problem_response(request_id, kind, error.code, detail, errors=items)
+    headers = _headers_of(error)
+    return problem_response(request_id, kind, error.code, detail, errors=items, headers=headers)
+
+
+def _headers_of(error: ServiceError) -> Mapping[str, str]:
+    """What the answer says beside the problem's document."""
+    match error:
+        case RateLimited() | QuotaExceeded():
+            return {"Retry-After": str(error.retry_after)}
+        case refusals.RangeNotSatisfiable():
+            return error.headers
+    return {}
 
 
 def internal_error_response(request_id: str) -> Response:

@@ -23,10 +23,28 @@ class InvalidCursor(ServiceError):  # noqa: N818
         )
 
 
+class LengthRequired(ServiceError):  # noqa: N818
+    """The request has neither a length nor chunks, so it has no body."""
+
+    code = "LENGTH_REQUIRED"
+
+
 class UploadStalled(ServiceError):  # noqa: N818
-    """The client sent nothing for too long."""
+    """The client sent nothing, or next to nothing, for too long."""
 
     code = "UPLOAD_STALLED"
 
     def __init__(self, seconds: float) -> None:
-        super().__init__(f"No byte arrived for {seconds:g} seconds; send the upload again.")
+        super().__init__(
+            f"Too little or nothing arrived for {seconds:g} seconds; send the upload again."
+        )
+
+
+class RangeNotSatisfiable(ServiceError):  # noqa: N818
+    """The range lies past the end of the file."""
+
+    code = "RANGE_NOT_SATISFIABLE"
+
+    def __init__(self, size: int) -> None:
+        super().__init__(f"The file has {size} bytes; ask for a range within them.")
+        self.headers = {"Content-Range": f"bytes */{size}"}

@@ -5,17 +5,28 @@ from __future__ import annotations
 import re
 import time
 import uuid
+from collections.abc import Mapping
+from typing import Any
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from structlog.contextvars import bind_contextvars, clear_contextvars
 
 from service.api.problems import internal_error_response
 
 REQUEST_ID_HEADER = "X-Request-ID"
 CLIENT_CLOSED_REQUEST = 499
 """Logged, never sent: the client went away before there was an answer."""
+
+# Nothing here is a page to frame, a type to guess, or an address to tell others.
+_SAFETY_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+}
+_ALWAYS_HTTPS = "max-age=31536000; includeSubDomains"
 
 # Hostile ids would forge log lines or headers; anything else a caller uses is taken as it is.
 _SANE_REQUEST_ID = re.compile(r"[A-Za-z0-9._:@=+/-]{1,128}")
@@ -39,8 +50,10 @@ class RequestContext:
             return
         request_id = _request_id(scope)
         scope.setdefault("state", {})["request_id"] = request_id
+        clear_contextvars()
+        bind_contextvars(request_id=request_id)
         body = _Body(scope, receive)
-        answer = _Answer(send, request_id, body)
+        answer = _Answer(send, request_id, body, scope["state"], secure=scope["scheme"] == "https")
         began = time.perf_counter()
         try:
             await self._serve(scope, body.receive, answer)
@@ -81,8 +94,18 @@ class _Answer:
     to find the next request, gigabytes of a refused upload included.
     """
 
-    def __init__(self, send: Send, request_id: str, body: _Body) -> None:
+    def __init__(
+        self,
+        send: Send,
+        request_id: str,
+        body: _Body,
+        state: Mapping[str, Any],
+        *,
+        secure: bool,
+    ) -> None:
         self._send = send
+        self._state = state
+        self._secure = secure
         self._body = body
         self.request_id = request_id
         self.status: int | None = None
@@ -93,6 +116,13 @@ class _Answer:
             self.status = message["status"]
             headers = MutableHeaders(scope=message)
             headers[REQUEST_ID_HEADER] = self.request_id
+            for name, value in _SAFETY_HEADERS.items():
+                headers.setdefault(name, value)
+            if self._secure:
+                headers["Strict-Transport-Security"] = _ALWAYS_HTTPS
+            rate = self._state.get("rate")
+            if rate is not None:
+                headers.update(rate.headers())
             if self._body.unread:
                 headers["Connection"] = "close"
         elif message["type"] == "http.response.body":

@@ -1,36 +1,82 @@
 """The records everything above the store speaks in: frozen, and free of SQL and HTTP."""
 
+from service.domain.audit import AuditEntry
+from service.domain.batches import (
+    METRICS,
+    SEED,
+    Batch,
+    BatchLine,
+    count_points,
+    expand_sweep,
+    group_lines,
+    read_field,
+)
 from service.domain.events import Event, OutboxMessage, WorkKind
+from service.domain.job_requests import HIGHEST_PRIORITY, JobFilter, JobRequest
 from service.domain.jobs import (
     ClaimedJob,
     Job,
     JobKind,
+    JobMark,
     JobStatus,
     LeaseState,
     Progress,
     statuses_before,
 )
-from service.domain.keys import ApiKey
+from service.domain.keys import ApiKey, KeyScope, Tenant
+from service.domain.limits import Limits, Standing, UsageLine
 from service.domain.problems import Problem
-from service.domain.tickets import Ticket
+from service.domain.tickets import Ticket, TicketExport, TicketFilter
 from service.domain.uploads import Checkpoint, CheckpointStatus, Dataset, ValidationTask
+from service.domain.webhooks import (
+    Attempt,
+    ClaimedDelivery,
+    DeliveryStatus,
+    WebhookDelivery,
+    WebhookEndpoint,
+)
 
 __all__ = [
+    "HIGHEST_PRIORITY",
+    "METRICS",
+    "SEED",
     "ApiKey",
+    "Attempt",
+    "AuditEntry",
+    "Batch",
+    "BatchLine",
     "Checkpoint",
     "CheckpointStatus",
+    "ClaimedDelivery",
     "ClaimedJob",
     "Dataset",
+    "DeliveryStatus",
     "Event",
     "Job",
+    "JobFilter",
     "JobKind",
+    "JobMark",
+    "JobRequest",
     "JobStatus",
+    "KeyScope",
     "LeaseState",
+    "Limits",
     "OutboxMessage",
     "Problem",
     "Progress",
+    "Standing",
+    "Tenant",
     "Ticket",
+    "TicketExport",
+    "TicketFilter",
+    "UsageLine",
     "ValidationTask",
+    "WebhookDelivery",
+    "WebhookEndpoint",
     "WorkKind",
+    "count_points",
+    "expand_sweep",
+    "group_lines",
+    "read_field",
     "statuses_before",
 ]

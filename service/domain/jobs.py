@@ -21,6 +21,12 @@ class JobKind(StrEnum):
     """Solves random problems and counts failures; needs no checkpoint."""
     PLAN = "plan"
     """Foretells a construction without making it: short, and somebody waits for it."""
+    EXPORT = "export"
+    """Writes a ticket in a format that needs none of our code."""
+    VERIFY = "verify"
+    """Checks a ticket against its checkpoint; the verdict is its report."""
+    COMPARE = "compare"
+    """Puts two tickets beside each other."""
 
 
 class JobStatus(StrEnum):
@@ -68,6 +74,8 @@ _STAGES: dict[str, tuple[float, float]] = {
     "construct": (0.05, 0.7),
     "verify": (0.7, 0.9),
     "evaluate": (0.9, 1.0),
+    # One step for each job that a construction of several replicates stands for.
+    "replicates": (0.0, 1.0),
     # Then accuracies are measured, where there is a data set.
     "estimate": (0.0, 0.95),
     "done": (1.0, 1.0),
@@ -96,7 +104,8 @@ class Job:
     """One piece of work that a tenant asked for; its row is the truth about it.
 
     `spec` says what to do: a Specification or, for statistics, a StatisticsQuestion. Statistics
-    alone have no checkpoint, estimates alone a number of replicates, constructions alone a ticket.
+    alone have no checkpoint, constructions alone a ticket. A construction of several replicates has
+    no ticket of its own: it stands for jobs, one for each source, whose `parent_id` names it.
     """
 
     id: str
@@ -109,15 +118,38 @@ class Job:
     status: JobStatus
     attempt: int
     max_attempts: int
+    priority: int
+    timeout_s: float | None
+    queue_timeout_s: float | None
     progress: Progress
     error: Problem | None
+    cancel_reason: str | None
     ticket_id: str | None
     report: dict[str, Any] | None
     labels: dict[str, str]
+    retry_of: str | None
+    parent_id: str | None
+    batch_id: str | None
     created_at: datetime
     queued_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class JobMark:
+    """What changes about a job, in short; `last_event` is the number of its newest event."""
+
+    status: JobStatus
+    stage: str
+    done: int
+    total: int
+    last_event: int
+
+    @property
+    def progress(self) -> tuple[str, int, int]:
+        """Stage, finished and all steps of it."""
+        return self.stage, self.done, self.total
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,3 +23,24 @@ class Ticket:
     bytes: int
     report: dict[str, Any]
     created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class TicketFilter:
+    """Which tickets to list; None: any. Labels are those of the tickets' jobs."""
+
+    job_id: str | None = None
+    checkpoint_id: str | None = None
+    construction: str | None = None
+    labels: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TicketExport:
+    """A ticket in another format; the blob is None until the job has made it."""
+
+    ticket_id: str
+    format: str
+    job_id: str
+    sha256: str | None
+    bytes: int | None

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -20,8 +22,11 @@ class StagedBlob(Protocol):
     def commit(self) -> tuple[str, int]:
         """Make the blob durable and visible; its SHA-256 in hex and its size."""
 
+    def secure(self) -> None:
+        """After the blob's row is committed: make it visible again if it was collected before."""
+
     def discard(self) -> None:
-        """Forget the bytes; harmless after `commit` or a second time."""
+        """Remove the temporary file; what was committed stays. To be called in any case."""
 
 
 @runtime_checkable
@@ -36,6 +41,9 @@ class BlobStore(Protocol):
 
     def exists(self, sha256: str) -> bool:
         """Whether the blob is there."""
+
+    def free_bytes(self) -> int:
+        """How much room is left."""
 
 
 class LocalBlobStore:
@@ -60,22 +68,28 @@ class LocalBlobStore:
         """Whether the blob is there."""
         return self.path(sha256).is_file()
 
+    def free_bytes(self) -> int:
+        """What the file system leaves to processes that are not root's."""
+        return shutil.disk_usage(self._root).free
+
     def older_than(self, seconds: float) -> list[str]:
         """Digests of the blobs that were stored at least that long ago."""
         files = self._root.glob("[0-9a-f][0-9a-f]/*")
         return [file.name for file in files if _age(file) >= seconds]
 
-    def collect(self, sha256: str, seconds: float) -> bool:
-        """Remove a blob that is older than that; whether it was.
+    def collect(self, sha256: str, seconds: float, is_needed: Callable[[], object]) -> bool:
+        """Remove a blob that is older than that and not needed; whether it was removed.
 
         It is taken aside first: an upload of the same bytes may commit meanwhile, as a new file.
+        What it needs is asked again then, as its row may have come late. A row that comes later
+        still finds no blob, and whoever wrote it stores the blob again (`secure`).
         """
         aside = self._staging / f"{sha256}.collected"
         try:
             self.path(sha256).rename(aside)
         except FileNotFoundError:
             return False
-        if _age(aside) < seconds:
+        if _age(aside) < seconds or is_needed():
             aside.replace(self.path(sha256))
             return False
         aside.unlink()
@@ -110,12 +124,24 @@ class LocalStagedBlob:
         self._file.flush()
         os.fsync(self._file.fileno())
         self._file.close()
-        sha256 = self._hash.hexdigest()
-        destination = self._store.path(sha256)
+        self._publish()
+        return self._hash.hexdigest(), self._size
+
+    def secure(self) -> None:
+        """The temporary name still holds the bytes, whatever became of the blob."""
+        if not self._store.exists(self._hash.hexdigest()):
+            self._publish()
+
+    def _publish(self) -> None:
+        """Give the file its digest as a second name; the first one goes with `discard`."""
+        destination = self._store.path(self._hash.hexdigest())
         destination.parent.mkdir(mode=0o700, exist_ok=True)
-        self._path.replace(destination)
+        # The grace of collection runs from now on, however long the upload took.
+        os.utime(self._path)
+        link = self._path.with_name(f"{self._path.name}.link")
+        link.hardlink_to(self._path)
+        link.replace(destination)
         _sync_folder(destination.parent)
-        return sha256, self._size
 
     def discard(self) -> None:
         """Remove the temporary file."""

@@ -17,12 +17,17 @@ from service.domain import (
     Progress,
 )
 from service.store.job_records import record
-from service.store.job_transitions import failure, transition
+from service.store.job_transitions import change_status, failure, settle_all, transition
+from service.store.quotas import tenants_at_work
 from service.store.scope import Scope
 from service.store.tables import CheckpointRow, DatasetRow, JobRow, TenantRow
 
 _LEASED = (JobStatus.RUNNING, JobStatus.CANCELING)
 _NO_PROGRESS: dict[str, Any] = {"stage": "queued", "done": 0, "total": 0}
+_TOO_LATE = Problem(
+    "QUEUE_TIMEOUT",
+    "No worker was free for the job within its queue_timeout_s. Raise it, or add workers.",
+)
 
 
 class JobLeases:
@@ -32,14 +37,17 @@ class JobLeases:
         self._scope = scope
 
     def claim(self, worker: str, lease_seconds: float) -> ClaimedJob | None:
-        """The next job to run: of the tenant served longest ago, the oldest with ready inputs.
+        """The next job with ready inputs: by priority, then the tenant's turn, then age.
 
-        Plans come before the tenant's other jobs: they are short, and somebody waits for them.
+        The turn is that of the tenant served longest ago. Plans come before the tenant's other
+        jobs, and so do exports and comparisons: they are short, and somebody waits for them.
         """
-        longer = JobRow.kind != JobKind.PLAN
+        turn = TenantRow.last_served_at.nulls_first()
+        longer = JobRow.kind.not_in((JobKind.PLAN, JobKind.EXPORT, JobKind.COMPARE))
         found = self._scope.session.execute(
-            _claimable(JobRow, CheckpointRow.canonical_sha256, DatasetRow.canonical_sha256)
-            .order_by(TenantRow.last_served_at.nulls_first(), longer, JobRow.queued_at, JobRow.id)
+            self._claimable(JobRow, CheckpointRow.canonical_sha256, DatasetRow.canonical_sha256)
+            .where(JobRow.tenant_id.not_in(tenants_at_work(self._scope.limits)))
+            .order_by(JobRow.priority.desc(), turn, longer, JobRow.queued_at, JobRow.id)
             .limit(1)
             .with_for_update(of=JobRow, skip_locked=True)
         ).first()
@@ -69,11 +77,22 @@ class JobLeases:
     def heartbeat(
         self, job_id: str, lease_token: str, lease_seconds: float, progress: Progress | None
     ) -> LeaseState:
-        """Renew the lease, note the progress, and learn whether the job is still wanted."""
+        """Renew the lease, note the progress, and learn whether the job is still wanted.
+
+        A new stage is an event; progress within one is not.
+        """
+        held = _held(job_id, lease_token)
         values: dict[str, Any] = {"lease_expires_at": self._scope.after(lease_seconds)}
+        before = None
         if progress is not None:
+            before = self._scope.session.execute(
+                select(JobRow.tenant_id, JobRow.stage).where(held).with_for_update()
+            ).first()
             values |= {"stage": progress.stage, "done": progress.done, "total": progress.total}
-        self._scope.change(update(JobRow).where(_held(job_id, lease_token)).values(values))
+        self._scope.change(update(JobRow).where(held).values(values))
+        if progress is not None and before is not None and before.stage != progress.stage:
+            data = {"stage": progress.stage, "fraction": progress.fraction}
+            self._scope.emit(before.tenant_id, job_id, "job.progress", data)
         return self.lease_state(job_id, lease_token)
 
     def succeed(
@@ -120,10 +139,31 @@ class JobLeases:
             self._give_back(row, _worker_lost(row), count_attempt=True)
         return [row.id for row in rows]
 
+    def expire(self, limit: int = 200) -> list[str]:
+        """End jobs that waited in the queue for longer than they were allowed to; their ids."""
+        late = self._scope.session.execute(
+            select(JobRow.id, JobRow.parent_id)
+            .where(
+                JobRow.status == JobStatus.QUEUED,
+                JobRow.parts.is_(None),
+                JobRow.queue_deadline < self._scope.now(),
+            )
+            .order_by(JobRow.id)
+            .limit(limit)
+            .with_for_update(skip_locked=True)
+        ).all()
+        data = {"code": _TOO_LATE.code}
+        for job_id, _ in late:
+            values = failure(_TOO_LATE)
+            change_status(self._scope, job_id, JobStatus.EXPIRED, values=values, data=data)
+        settle_all(self._scope, [parent_id for _, parent_id in late])
+        return [job_id for job_id, _ in late]
+
     def waiting(self, older_than_seconds: float) -> bool:
         """Whether a job that could run has been queued for this long."""
         old = JobRow.queued_at < self._scope.after(-older_than_seconds)
-        return self._scope.session.scalar(_claimable(JobRow.id).where(old).limit(1)) is not None
+        query = self._claimable(JobRow.id).where(old).limit(1)
+        return self._scope.session.scalar(query) is not None
 
     def lease_tokens(self) -> set[str]:
         """The tokens of all leases held now: scratch folders of others are litter."""
@@ -164,27 +204,31 @@ class JobLeases:
             transition(self._scope, row.id, JobStatus.FAILED, held, values=values, data=data)
         else:
             values = {"attempt": row.attempt - (not count_attempt)} | _NO_PROGRESS
+            if row.queue_timeout_s is not None:
+                values["queue_deadline"] = self._scope.after(row.queue_timeout_s)
             transition(self._scope, row.id, JobStatus.QUEUED, held, values=values, data=data)
             self._scope.announce("job")
+
+    def _claimable(self, *columns: Any) -> Select[Any]:
+        """Queued jobs in time whose checkpoint and data set, where they name one, are ready."""
+        deadline = JobRow.queue_deadline
+        return (
+            select(*columns)
+            .join(TenantRow, TenantRow.id == JobRow.tenant_id)
+            .outerjoin(CheckpointRow, CheckpointRow.id == JobRow.checkpoint_id)
+            .outerjoin(DatasetRow, DatasetRow.id == JobRow.dataset_id)
+            .where(
+                JobRow.status == JobStatus.QUEUED,
+                JobRow.parts.is_(None),
+                or_(deadline.is_(None), deadline >= self._scope.now()),
+                or_(JobRow.checkpoint_id.is_(None), CheckpointRow.status == CheckpointStatus.READY),
+                or_(JobRow.dataset_id.is_(None), DatasetRow.status == CheckpointStatus.READY),
+            )
+        )
 
 
 def _held(job_id: str, lease_token: str) -> ColumnElement[bool]:
     return and_(JobRow.id == job_id, JobRow.lease_token == lease_token, JobRow.status.in_(_LEASED))
-
-
-def _claimable(*columns: Any) -> Select[Any]:
-    """Queued jobs whose checkpoint and data set, where they name one, are ready."""
-    return (
-        select(*columns)
-        .join(TenantRow, TenantRow.id == JobRow.tenant_id)
-        .outerjoin(CheckpointRow, CheckpointRow.id == JobRow.checkpoint_id)
-        .outerjoin(DatasetRow, DatasetRow.id == JobRow.dataset_id)
-        .where(
-            JobRow.status == JobStatus.QUEUED,
-            or_(JobRow.checkpoint_id.is_(None), CheckpointRow.status == CheckpointStatus.READY),
-            or_(JobRow.dataset_id.is_(None), DatasetRow.status == CheckpointStatus.READY),
-        )
-    )
 
 
 def _worker_lost(row: JobRow) -> Problem:

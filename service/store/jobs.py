@@ -1,66 +1,66 @@
-"""Jobs as tenants see them, and, in `job_leases`, as workers see them."""
+"""Jobs as tenants see them: submit, look, change, cancel, submit again, delete."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar
 
-from sqlalchemy import select
+from sqlalchemy import delete, select, update
 
-from service.domain import CheckpointStatus, Job, JobKind, JobStatus
-from service.errors import NotFound, UploadRejected
+from service.domain import CheckpointStatus, Job, JobFilter, JobRequest, JobStatus
+from service.errors import Conflict, NotFound, UploadRejected
 from service.identifiers import new_id
 from service.store.job_leases import JobLeases
-from service.store.job_records import record
-from service.store.job_transitions import transition
-from service.store.tables import CheckpointRow, DatasetRow, JobRow
+from service.store.job_records import record, request_of
+from service.store.job_transitions import change_status, settle
+from service.store.quotas import check_queued
+from service.store.tables import (
+    CheckpointRow,
+    DatasetRow,
+    EventRow,
+    JobLogRow,
+    JobRow,
+    TicketRow,
+)
 
 UploadRow = TypeVar("UploadRow", CheckpointRow, DatasetRow)
 
+# One wake-up for each worker there may be: each works until nothing is left.
+_MOST_WAKE_UPS = 64
+
 
 class JobRepository(JobLeases):
-    """Submits, shows, cancels, and (inherited) claims and finishes jobs."""
+    """Submits, shows, changes, cancels, and (inherited) claims and finishes jobs."""
 
-    def add(
-        self,
-        tenant_id: str,
-        checkpoint_id: str | None,
-        dataset_id: str | None,
-        spec: dict[str, Any],
-        labels: dict[str, str],
-        max_attempts: int = 3,
-        *,
-        kind: JobKind = JobKind.CONSTRUCT,
-        replicates: int | None = None,
-    ) -> Job:
-        """A queued job and its wake-up; raises NotFound or UploadRejected for its inputs."""
-        if checkpoint_id is not None:
-            self._check_upload(CheckpointRow, "checkpoint", tenant_id, checkpoint_id)
-        if dataset_id is not None:
-            self._check_upload(DatasetRow, "dataset", tenant_id, dataset_id)
-        now = self._scope.now()
-        row = JobRow(
-            id=new_id("job"),
-            tenant_id=tenant_id,
-            kind=kind,
-            checkpoint_id=checkpoint_id,
-            dataset_id=dataset_id,
-            spec=spec,
-            replicates=replicates,
-            status=JobStatus.QUEUED,
-            attempt=0,
-            max_attempts=max_attempts,
-            stage="queued",
-            done=0,
-            total=0,
-            labels=labels,
-            created_at=now,
-            queued_at=now,
-        )
-        self._scope.session.add(row)
-        self._scope.session.flush()
-        self._scope.emit(tenant_id, row.id, "job.queued", {"kind": str(kind)})
-        self._scope.announce("job")
-        return record(row)
+    def add(self, tenant_id: str, request: JobRequest, *, retry_of: str | None = None) -> Job:
+        """A queued job and its wake-up; raises NotFound or UploadRejected for its inputs.
+
+        A construction of several replicates becomes a job that stands for one job for each.
+        """
+        self.check_inputs(tenant_id, request)
+        single = request.single()
+        if len(single) == 1:
+            return self._insert(tenant_id, [replace(request, spec=single[0].spec)], retry_of)[0]
+        standing = self._row(tenant_id, request)
+        standing.retry_of, standing.parts = retry_of, len(single)
+        standing.stage, standing.total = "replicates", len(single)
+        self._save([standing])
+        self._insert(tenant_id, single, parent_id=standing.id)
+        return record(standing)
+
+    def add_many(
+        self, tenant_id: str, requests: Sequence[JobRequest], batch_id: str
+    ) -> Sequence[Job]:
+        """Queued jobs of a batch; their inputs are checked and each has one source."""
+        return self._insert(tenant_id, requests, batch_id=batch_id)
+
+    def check_inputs(self, tenant_id: str, request: JobRequest) -> None:
+        """Raises NotFound or UploadRejected unless the tenant has what the request names."""
+        if request.checkpoint_id is not None:
+            self._check_upload(CheckpointRow, "checkpoint", tenant_id, request.checkpoint_id)
+        if request.dataset_id is not None:
+            self._check_upload(DatasetRow, "dataset", tenant_id, request.dataset_id)
 
     def get(self, tenant_id: str, job_id: str) -> Job:
         """One job of the tenant; raises NotFound."""
@@ -74,28 +74,196 @@ class JobRepository(JobLeases):
         tenant_id: str,
         limit: int,
         after: str | None = None,
-        status: JobStatus | None = None,
-        kind: JobKind | None = None,
+        wanted: JobFilter = JobFilter(),  # noqa: B008 - frozen
     ) -> list[Job]:
         """Jobs of the tenant, newest first, starting below the id `after`."""
         query = select(JobRow).where(JobRow.tenant_id == tenant_id)
         if after is not None:
             query = query.where(JobRow.id < after)
-        if status is not None:
-            query = query.where(JobRow.status == status)
-        if kind is not None:
-            query = query.where(JobRow.kind == kind)
+        for column, value in (
+            (JobRow.status, wanted.status),
+            (JobRow.kind, wanted.kind),
+            (JobRow.checkpoint_id, wanted.checkpoint_id),
+            (JobRow.batch_id, wanted.batch_id),
+            (JobRow.parent_id, wanted.parent_id),
+        ):
+            if value is not None:
+                query = query.where(column == value)
+        if wanted.created_after is not None:
+            query = query.where(JobRow.created_at >= wanted.created_after)
+        if wanted.created_before is not None:
+            query = query.where(JobRow.created_at < wanted.created_before)
+        for name, label in wanted.labels:
+            query = query.where(JobRow.labels[name].as_string() == label)
         query = query.order_by(JobRow.id.desc()).limit(limit)
         query = query.execution_options(populate_existing=True)
         return [record(row) for row in self._scope.session.scalars(query)]
 
-    def cancel(self, tenant_id: str, job_id: str) -> Job:
+    def cancel(self, tenant_id: str, job_id: str, reason: str | None = None) -> Job:
         """Cancel a queued job at once, ask a running one to stop; others stay as they are."""
-        self.get(tenant_id, job_id)
-        queued = JobRow.status == JobStatus.QUEUED
-        if not transition(self._scope, job_id, JobStatus.CANCELED, queued):
-            transition(self._scope, job_id, JobStatus.CANCELING)
+        job = self.get(tenant_id, job_id)
+        replicates = select(JobRow.id).where(JobRow.parent_id == job_id).order_by(JobRow.id)
+        parts = self._scope.session.scalars(replicates).all()
+        for part in parts:
+            self._cancel_one(part, reason)
+        if not parts:
+            self._cancel_one(job_id, reason)
+        else:
+            self._cancel_standing(job_id, reason)
+        if job.parent_id is not None:
+            settle(self._scope, job.parent_id)
         return self.get(tenant_id, job_id)
+
+    def amend(
+        self,
+        tenant_id: str,
+        job_id: str,
+        labels: Mapping[str, str] | None,
+        priority: int | None,
+        check: Callable[[Job], None],
+    ) -> Job:
+        """Replace labels, and the priority of a queued job; `check` sees the job beforehand.
+
+        Raises NotFound, Conflict where a priority comes too late, and what `check` raises.
+        """
+        if priority is not None:
+            # Replicates are locked before the job that stands for them.
+            waiting = (JobRow.parent_id == job_id, JobRow.status == JobStatus.QUEUED)
+            self._scope.change(
+                update(JobRow)
+                .where(JobRow.tenant_id == tenant_id, *waiting)
+                .values(priority=priority)
+            )
+        row = self._lock(tenant_id, job_id)
+        check(record(row))
+        if priority is not None and row.status != JobStatus.QUEUED:
+            raise Conflict(
+                f"The job is {row.status}; a priority can be changed while it is queued.",
+                code="JOB_NOT_QUEUED",
+            )
+        changes: dict[str, Any] = {}
+        if labels is not None and dict(labels) != row.labels:
+            changes["labels"] = dict(labels)
+        if priority is not None and priority != row.priority:
+            changes["priority"] = priority
+        if changes:
+            self._scope.change(update(JobRow).where(JobRow.id == job_id).values(changes))
+            self._scope.emit(tenant_id, job_id, "job.updated", {"fields": sorted(changes)})
+        return self.get(tenant_id, job_id)
+
+    def retry(self, tenant_id: str, job_id: str) -> Job:
+        """A new job that asks for the same as a terminal one; raises NotFound, Conflict."""
+        row = self._lock(tenant_id, job_id)
+        if not JobStatus(row.status).terminal:
+            raise Conflict(
+                f"The job is {row.status}; it can be submitted again once it is terminal.",
+                code="JOB_NOT_TERMINAL",
+            )
+        return self.add(tenant_id, request_of(row), retry_of=job_id)
+
+    def delete(self, tenant_id: str, job_id: str) -> None:
+        """Delete a terminal job with its replicates, events and logs; raises NotFound, Conflict."""
+        row = self._lock(tenant_id, job_id)
+        parent = self._scope.session.get(JobRow, row.parent_id) if row.parent_id else None
+        for needed in (row, parent):
+            if needed is not None and not JobStatus(needed.status).terminal:
+                raise Conflict(
+                    f"The job {needed.id!r} is {needed.status}; cancel it and wait for its end.",
+                    code="JOB_NOT_TERMINAL",
+                )
+        family = select(JobRow.id).where((JobRow.id == job_id) | (JobRow.parent_id == job_id))
+        ids = self._scope.session.scalars(family).all()
+        ticket = self._scope.session.scalar(
+            select(TicketRow.id).where(TicketRow.job_id.in_(ids)).limit(1)
+        )
+        if ticket is not None:
+            raise Conflict(
+                f"The ticket {ticket!r} came from this job and is kept with it; delete it first.",
+                code="JOB_HAS_TICKET",
+            )
+        self._scope.change(delete(EventRow).where(EventRow.subject_id.in_(ids)))
+        self._scope.change(delete(JobLogRow).where(JobLogRow.job_id.in_(ids)))
+        self._scope.change(delete(JobRow).where(JobRow.id.in_(ids)))
+        self._scope.audit(tenant_id, job_id, "job.deleted", {})
+
+    def _lock(self, tenant_id: str, job_id: str) -> JobRow:
+        row = self._scope.session.scalar(
+            select(JobRow)
+            .where(JobRow.id == job_id, JobRow.tenant_id == tenant_id)
+            .with_for_update()
+            .execution_options(populate_existing=True)
+        )
+        if row is None:
+            raise NotFound("job", job_id)
+        return row
+
+    def _cancel_standing(self, job_id: str, reason: str | None) -> None:
+        """Cancel a job that stands for replicates, once those were asked to stop."""
+        unfinished = JobRow.finished_at.is_(None)
+        self._scope.change(
+            update(JobRow).where(JobRow.id == job_id, unfinished).values(cancel_reason=reason)
+        )
+        data = {} if reason is None else {"reason": reason}
+        change_status(self._scope, job_id, JobStatus.CANCELING, data=data)
+        settle(self._scope, job_id)
+
+    def _cancel_one(self, job_id: str, reason: str | None) -> None:
+        """Cancel a job that a worker runs; the one that it is a replicate of is settled later."""
+        values = {"cancel_reason": reason}
+        data = {} if reason is None else {"reason": reason}
+        queued = JobRow.status == JobStatus.QUEUED
+        if not change_status(
+            self._scope, job_id, JobStatus.CANCELED, queued, values=values, data=data
+        ):
+            change_status(self._scope, job_id, JobStatus.CANCELING, values=values, data=data)
+
+    def _insert(
+        self,
+        tenant_id: str,
+        requests: Sequence[JobRequest],
+        retry_of: str | None = None,
+        parent_id: str | None = None,
+        batch_id: str | None = None,
+    ) -> Sequence[Job]:
+        """Queue jobs that workers run, and wake workers."""
+        check_queued(self._scope, tenant_id, len(requests))
+        rows = [self._row(tenant_id, request) for request in requests]
+        for row in rows:
+            row.retry_of, row.parent_id, row.batch_id = retry_of, parent_id, batch_id
+        self._save(rows)
+        self._scope.announce("job", min(len(rows), _MOST_WAKE_UPS))
+        return [record(row) for row in rows]
+
+    def _row(self, tenant_id: str, request: JobRequest) -> JobRow:
+        now, patience = self._scope.now(), request.queue_timeout_s
+        return JobRow(
+            id=new_id("job"),
+            tenant_id=tenant_id,
+            kind=request.kind,
+            checkpoint_id=request.checkpoint_id,
+            dataset_id=request.dataset_id,
+            spec=request.spec,
+            replicates=request.replicates,
+            status=JobStatus.QUEUED,
+            attempt=0,
+            max_attempts=request.max_attempts,
+            stage="queued",
+            done=0,
+            total=0,
+            labels=dict(request.labels),
+            priority=request.priority,
+            timeout_s=request.timeout_s,
+            queue_timeout_s=patience,
+            queue_deadline=None if patience is None else self._scope.after(patience),
+            created_at=now,
+            queued_at=now,
+        )
+
+    def _save(self, rows: Sequence[JobRow]) -> None:
+        """Add the rows with their first events."""
+        self._scope.insert(*rows)
+        data = {row.id: {"kind": str(row.kind)} for row in rows}
+        self._scope.emit_first("job.queued", rows[0].tenant_id, data)
 
     def _check_upload(
         self, table: type[UploadRow], kind: str, tenant_id: str, upload_id: str

@@ -5,13 +5,16 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, event, text
+from sqlalchemy.pool import ConnectionPoolEntry
 
+from service.errors import ServiceError
 from service.settings import Settings
 from service.store.engine import named_failures, open_engine, reading, writing
 from service.store.store import Store
@@ -46,14 +49,30 @@ def _migrate(database_url: str, action: _Action) -> None:
     if database_url.startswith("sqlite:///"):
         Path(database_url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
     engine = open_engine(database_url)
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _leave_references)
     try:
         with writing(engine).begin() as connection:
             _lock(connection)
             configuration = _configuration()
             configuration.attributes["connection"] = connection
             action(configuration)
+            _check_references(connection)
     finally:
         engine.dispose()
+
+
+def _leave_references(connection: Any, _entry: ConnectionPoolEntry) -> None:
+    """SQLite alters a table by building it anew: what refers to it must wait for that."""
+    connection.execute("PRAGMA foreign_keys = OFF")
+
+
+def _check_references(connection: Connection) -> None:
+    if connection.dialect.name != "sqlite":
+        return
+    broken = connection.exec_driver_sql("PRAGMA foreign_key_check").fetchall()
+    if broken:
+        raise ServiceError(f"The migration would break references: {broken[:5]}")
 
 
 def _lock(connection: Connection) -> None:

@@ -6,13 +6,14 @@ import hashlib
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select, update
 
-from service.domain import Ticket
+from service.domain import Ticket, TicketFilter
 from service.errors import NotFound
 from service.identifiers import new_id
+from service.store.binary import read_bytes
 from service.store.scope import Scope
-from service.store.tables import TicketChunkRow, TicketRow
+from service.store.tables import JobRow, TicketChunkRow, TicketExportRow, TicketRow
 
 CHUNK_BYTES = 4 << 20
 
@@ -58,25 +59,56 @@ class TicketRepository:
             raise NotFound("ticket", ticket_id)
         return _record(row)
 
-    def list(self, tenant_id: str, limit: int, after: str | None = None) -> list[Ticket]:
+    def list(
+        self,
+        tenant_id: str,
+        limit: int,
+        after: str | None = None,
+        wanted: TicketFilter = TicketFilter(),  # noqa: B008 - frozen
+    ) -> list[Ticket]:
         """Tickets of the tenant, newest first, starting below the id `after`."""
         query = select(TicketRow).where(TicketRow.tenant_id == tenant_id)
         if after is not None:
             query = query.where(TicketRow.id < after)
+        if wanted.job_id is not None:
+            query = query.where(TicketRow.job_id == wanted.job_id)
+        if wanted.checkpoint_id is not None:
+            query = query.where(TicketRow.checkpoint_id == wanted.checkpoint_id)
+        if wanted.construction is not None:
+            named = TicketRow.report["specification"]["construction"].as_string()
+            query = query.where(named == wanted.construction)
+        if wanted.labels:
+            query = query.join(JobRow, JobRow.id == TicketRow.job_id)
+        for name, label in wanted.labels:
+            query = query.where(JobRow.labels[name].as_string() == label)
         query = query.order_by(TicketRow.id.desc()).limit(limit)
         return [_record(row) for row in self._scope.session.scalars(query)]
 
-    def chunk_count(self, ticket_id: str) -> int:
-        """How many chunks the file has; all but the last are `CHUNK_BYTES` long."""
-        query = select(func.count()).where(TicketChunkRow.ticket_id == ticket_id)
-        return self._scope.session.scalar(query) or 0
+    def delete(self, tenant_id: str, ticket_id: str) -> None:
+        """Delete the ticket with its file and exports; its job forgets it. Raises NotFound."""
+        self.get(tenant_id, ticket_id)
+        self._scope.change(delete(TicketChunkRow).where(TicketChunkRow.ticket_id == ticket_id))
+        self._scope.change(delete(TicketExportRow).where(TicketExportRow.ticket_id == ticket_id))
+        self._scope.change(delete(TicketRow).where(TicketRow.id == ticket_id))
+        made = update(JobRow).where(JobRow.ticket_id == ticket_id)
+        self._scope.change(made.values(ticket_id=None))
+        self._scope.emit(tenant_id, ticket_id, "ticket.deleted", {})
+
+    def chunk_lengths(self, ticket_id: str) -> tuple[int, ...]:
+        """Bytes of each chunk of the file, in order."""
+        query = (
+            select(func.length(TicketChunkRow.data))
+            .where(TicketChunkRow.ticket_id == ticket_id)
+            .order_by(TicketChunkRow.index)
+        )
+        return tuple(self._scope.session.scalars(query))
 
     def read_chunk(self, ticket_id: str, index: int) -> bytes:
         """One chunk of the file; raises NotFound."""
         query = select(TicketChunkRow.data).where(
             TicketChunkRow.ticket_id == ticket_id, TicketChunkRow.index == index
         )
-        data = self._scope.session.scalar(query)
+        data = read_bytes(self._scope.session, query)
         if data is None:
             raise NotFound("ticket chunk", f"{ticket_id}/{index}")
         return data

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Generic, Literal, TypeVar
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, delete, select, update
 from sqlalchemy.exc import IntegrityError
 
 from service.domain import Checkpoint, CheckpointStatus, Dataset, Problem
-from service.errors import NotFound
+from service.errors import Conflict, NotFound
 from service.identifiers import new_id
+from service.store.quotas import check_stored
 from service.store.tables import CheckpointRow, DatasetRow, JobRow
 from service.store.upload_validations import RowT, Validations
 
@@ -25,6 +26,7 @@ class _UploadRepository(Validations[RowT], Generic[RowT, RecordT]):
 
     def add(self, tenant_id: str, name: str, sha256: str, bytes: int) -> RecordT:  # noqa: A002
         """A new upload, to be validated; or the tenant's own one with the same content."""
+        check_stored(self._scope, tenant_id, bytes)
         row = self._row(
             id=new_id(self._prefix),
             tenant_id=tenant_id,
@@ -127,6 +129,27 @@ class DatasetRepository(_UploadRepository[DatasetRow, Dataset]):
     _record_type = Dataset
     _kind = "dataset"
     _prefix = "dst"
+
+    def delete(self, tenant_id: str, dataset_id: str) -> None:
+        """Delete a data set; finished jobs forget it. Raises NotFound, Conflict while in use."""
+        row = self._scope.session.scalar(
+            select(DatasetRow).where(DatasetRow.id == dataset_id).with_for_update()
+        )
+        if row is None or row.tenant_id != tenant_id:
+            raise NotFound("dataset", dataset_id)
+        using = select(JobRow.id).where(
+            JobRow.dataset_id == dataset_id, JobRow.finished_at.is_(None)
+        )
+        job_id = self._scope.session.scalar(using.limit(1))
+        if job_id is not None:
+            raise Conflict(
+                f"The job {job_id!r} uses the data set; cancel it, or wait for its end.",
+                code="DATASET_IN_USE",
+            )
+        finished = update(JobRow).where(JobRow.dataset_id == dataset_id)
+        self._scope.change(finished.values(dataset_id=None))
+        self._scope.change(delete(DatasetRow).where(DatasetRow.id == dataset_id))
+        self._scope.emit(tenant_id, dataset_id, "dataset.deleted", {})
 
     def _used_by_job(self, upload_id: str) -> ColumnElement[bool]:
         return JobRow.dataset_id == upload_id

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from service.domain import Checkpoint, Dataset
-from service.errors import EmptyUpload, PayloadTooLarge, StorageUnavailable
+from service.errors import EmptyUpload, PayloadTooLarge, StorageFull, StorageUnavailable
 from service.store import Store
 from service.store.blobs import BlobStore
+from service.usecases.digests import AnnouncedDigests
 from service.usecases.pages import Page, cut_page
 
 Upload = TypeVar("Upload", Checkpoint, Dataset)
@@ -22,30 +24,56 @@ class IncomingFile:
     Nothing exists under its digest before `keep`; whoever gives up calls `discard`.
     """
 
-    def __init__(self, blobs: BlobStore, limit: int) -> None:
+    def __init__(
+        self,
+        blobs: BlobStore,
+        limit: int,
+        *,
+        announced: AnnouncedDigests | None = None,
+        free_bytes: int = 0,
+    ) -> None:
         with _disk_failures():
             self._staged = blobs.stage()
+        self._blobs = blobs
         self._limit = limit
+        self._free_bytes = free_bytes
+        self._announced = announced or AnnouncedDigests({})
         self._bytes = 0
 
     def write(self, data: bytes) -> None:
-        """Take the next bytes; raises PayloadTooLarge."""
+        """Take the next bytes; raises PayloadTooLarge or StorageFull."""
         self._bytes += len(data)
         if self._bytes > self._limit:
             raise PayloadTooLarge(self._limit)
+        check_room(self._blobs, len(data), self._free_bytes)
         with _disk_failures():
             self._staged.write(data)
+        self._announced.update(data)
 
     def keep(self) -> tuple[str, int]:
-        """Make the file durable; its SHA-256 and size. Raises EmptyUpload."""
+        """Make the file durable; its SHA-256 and size. Raises EmptyUpload or DigestMismatch."""
         if self._bytes == 0:
             raise EmptyUpload("The request body is empty; send the file itself as the body.")
+        self._announced.check()
         with _disk_failures():
             return self._staged.commit()
 
+    def secure(self) -> None:
+        """Once the file's row is committed: see that the bytes are still there."""
+        with _disk_failures():
+            self._staged.secure()
+
     def discard(self) -> None:
-        """Forget the file and remove its bytes."""
+        """Remove the staged bytes; what was kept stays."""
         self._staged.discard()
+
+
+def check_room(blobs: BlobStore, wanted: int, free_bytes: int) -> None:
+    """Raise StorageFull if so many bytes more would leave less than `free_bytes`."""
+    if free_bytes:
+        with _disk_failures():
+            if blobs.free_bytes() - wanted < free_bytes:
+                raise StorageFull
 
 
 @contextmanager
@@ -54,6 +82,8 @@ def _disk_failures() -> Iterator[None]:
     try:
         yield
     except OSError as failure:
+        if failure.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise StorageFull from failure
         raise StorageUnavailable(f"The blob store cannot take the file: {failure}") from failure
 
 
@@ -73,6 +103,7 @@ def add_checkpoint(
     with store.begin() as tx:
         known = tx.checkpoints.find_by_digest(tenant_id, sha256)
         checkpoint = known or tx.checkpoints.add(tenant_id, name, sha256, size)
+    file.secure()
     return Added(checkpoint, created=known is None)
 
 
@@ -82,6 +113,7 @@ def add_dataset(store: Store, file: IncomingFile, tenant_id: str, name: str) -> 
     with store.begin() as tx:
         known = tx.datasets.find_by_digest(tenant_id, sha256)
         dataset = known or tx.datasets.add(tenant_id, name, sha256, size)
+    file.secure()
     return Added(dataset, created=known is None)
 
 
@@ -109,3 +141,9 @@ def list_datasets(store: Store, tenant_id: str, limit: int, after: str | None) -
     """A page of the tenant's data sets, newest first."""
     with store.read() as tx:
         return cut_page(tx.datasets.list(tenant_id, limit + 1, after), limit)
+
+
+def delete_dataset(store: Store, tenant_id: str, dataset_id: str) -> None:
+    """Delete a data set; raises NotFound, Conflict while a job uses it."""
+    with store.begin() as tx:
+        tx.datasets.delete(tenant_id, dataset_id)

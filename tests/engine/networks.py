@@ -9,8 +9,9 @@ import numpy as np
 from hypothesis import strategies as st
 
 from ltengine.activation import specified_activation
+from ltengine.cell_problem import PROBLEMS_PER_CHUNK
 from ltengine.certified_construction import assemble_ticket
-from ltengine.construction import PROBLEMS_PER_CHUNK, Construction, construct
+from ltengine.construction import Construction, construct
 from ltengine.network import DenseLayer, Network, build_network
 from ltengine.specification import Specification, parse_specification
 from ltengine.ticket import Ticket

@@ -13,11 +13,11 @@ from ltengine.activation import specified_activation
 from ltengine.budget import unit_suprema
 from ltengine.certificate import (
     certify,
-    input_interval,
+    input_bounds,
     issue_certificate,
 )
 from ltengine.checkpoint import read_checkpoint
-from ltengine.errors import UnsolvedProblemsError
+from ltengine.errors import Canceled, UnsolvedProblemsError
 from ltengine.evaluation import compact
 from ltengine.network import DenseLayer, Network, build_network
 from ltengine.observation import output_errors, search_largest_error
@@ -203,6 +203,21 @@ def test_the_certificate_s_figures() -> None:
     assert certificate.largest < certificate.lipschitz_product
 
 
+def test_a_certificate_is_given_up_between_layers() -> None:
+    network = random_network([6, 5, 4, 3], seed=9)
+    spec = make_spec("L+1", input=BOX)
+    ticket = construct_ticket(network, spec)[0]
+    asked: list[int] = []
+
+    def cancel_at_the_third() -> bool:
+        asked.append(1)
+        return len(asked) == 3
+
+    with pytest.raises(Canceled):
+        issue_certificate(ticket, network, rebuild(ticket), spec, cancel=cancel_at_the_third)
+    assert len(asked) == 3
+
+
 @pytest.mark.parametrize("activation", ["relu", "tanh", "sigmoid", "leaky_relu"])
 def test_suprema_hold_for_random_inputs(activation: str) -> None:
     network = random_network([4, 6, 5, 2], seed=4)
@@ -221,10 +236,10 @@ def test_the_box_holds_every_input_that_a_data_set_may_have() -> None:
     raw = np.array([-1e-6, 1 + 1e-6])
     normalised = ((raw - domain.mean) / domain.std).astype(np.float32)
 
-    box = input_interval(domain, 1)
+    low, high = input_bounds(domain)
 
-    assert box.low[0] <= normalised[0]
-    assert normalised[1] <= box.high[0]
+    assert low <= normalised[0]
+    assert normalised[1] <= high
 
 
 @pytest.mark.slow

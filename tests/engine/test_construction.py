@@ -11,14 +11,26 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ltengine.activation import specified_activation
+from ltengine.cell_problem import DrawnCellSolver
 from ltengine.certificate import certify
-from ltengine.construction import construct, spare_offers
+from ltengine.construction import construct
+from ltengine.effective import (
+    effective_rows,
+    input_meaning,
+    live_neurons,
+    next_meaning,
+    parameter_errors,
+)
 from ltengine.errors import Canceled, UnsolvedProblemsError
 from ltengine.evaluation import compact, evaluate_ticket
+from ltengine.layer_solver import spare_offers
 from ltengine.network import DenseLayer, Network, build_network
+from ltengine.role import Role
 from ltengine.solvers.meet_in_the_middle import MeetInTheMiddleSolver
-from ltengine.sparse_network import rebuild
+from ltengine.sparse_network import rebuild, ticket_layers
 from ltengine.specification import Specification
+from ltengine.statistics.drawn_ticket import draw_ticket
+from ltengine.ticket import Ticket
 from ltengine.ticket_file import ticket_digest
 from ltengine.verification import verify
 from tests.engine.networks import (
@@ -109,7 +121,8 @@ def test_another_solver_gives_the_same_ticket() -> None:
     spec = make_spec("L+1")
 
     _, found = construct_ticket(network, spec)
-    other = construct(network, specified_activation(spec), spec, solver=MeetInTheMiddleSolver())
+    solver = DrawnCellSolver(MeetInTheMiddleSolver())
+    other = construct(network, specified_activation(spec), spec, solver=solver)
 
     for mask, other_mask in zip(found.masks, other.masks, strict=True):
         assert (mask.columns == other_mask.columns).all()
@@ -220,3 +233,40 @@ def test_offers_widen_then_slide_and_reach_every_spare(size: int, spares: int) -
     assert all(last - first <= max(size, 32) for first, last in offers)
     reached = max((last for _, last in offers), default=size)
     assert reached == size + spares
+
+
+def mean_weight_error(ticket: Ticket, network: Network) -> float:
+    """Over all copies of all weights."""
+    meaning, errors = input_meaning(ticket.inputs, 0.0, 1.0), []
+    layers = zip(ticket.layers, ticket_layers(ticket), live_neurons(ticket), strict=True)
+    for layer, cells, used in layers:
+        if layer.role is Role.COPIES:
+            target = network.layers[layer.target_layer - 1]
+            for rows in effective_rows(layer, cells, meaning, used):
+                errors.append(parameter_errors(rows, target, nonnegative=True)[0].reshape(-1))
+        meaning = next_meaning(layer, cells, meaning, used)
+    return float(np.concatenate(errors).mean())
+
+
+@pytest.mark.parametrize("construction", CONSTRUCTIONS)
+def test_the_least_error_objective_makes_a_nearer_ticket(construction: str) -> None:
+    network = random_network([12, 10, 4], seed=5)
+    errors = {}
+    for objective in ("smallest_subsets", "least_error"):
+        spec = make_spec(construction, objective=objective, seed=3)
+        ticket, _ = construct_ticket(network, spec)
+        assert verify(ticket, network).reasons == ()
+        errors[objective] = mean_weight_error(ticket, network)
+
+    assert errors["least_error"] < errors["smallest_subsets"] / 10
+
+
+def test_a_drawn_ticket_has_the_subset_sizes_of_its_objective() -> None:
+    network = random_network([12, 10, 4], seed=5)
+    spec = make_spec("L+1", objective="least_error", seed=3)
+    _, found = construct_ticket(network, spec)
+
+    drawn = draw_ticket(network, specified_activation(spec), spec)
+
+    assert drawn.mean_size == pytest.approx(found.counts.mean_size, abs=0.3)
+    assert drawn.mean_size > 6

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numba
 import numpy as np
 import pytest
 
@@ -46,6 +47,21 @@ def test_an_input_that_nothing_reads_does_not_shift_the_others() -> None:
     found = evaluate_ticket(compact(layers), inputs.astype(np.float32))
 
     assert found == pytest.approx(dense_evaluation(layers, inputs), abs=1e-5)
+
+
+def test_threads_and_neighbours_in_a_tile_change_nothing() -> None:
+    layers = compact(rebuild(construct_ticket(random_network([6, 5, 3]), make_spec("2L"))[0]))
+    inputs = np.random.default_rng(1).uniform(0, 1, (101, 6)).astype(np.float32)
+    found = evaluate_ticket(layers, inputs)
+
+    threads = numba.get_num_threads()
+    numba.set_num_threads(1)
+    alone = evaluate_ticket(layers, inputs)
+    numba.set_num_threads(threads)
+
+    assert np.array_equal(found, alone)
+    assert np.array_equal(found[40:43], evaluate_ticket(layers, inputs[40:43]))
+    assert evaluate_ticket(layers, inputs[:0]).shape == (0, 3)
 
 
 def test_predictions_are_compared_by_class() -> None:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ltengine import construction
-from ltengine.construction import spare_offers
+from ltengine import layer_solver
 from ltengine.errors import UnsolvedProblemsError
 from ltengine.failure import (
     DISJOINT_WINDOWS,
@@ -15,6 +14,7 @@ from ltengine.failure import (
     expected_unsolved,
     failure_probability,
 )
+from ltengine.layer_solver import spare_offers
 from ltengine.problem import (
     UNSOLVED,
     ProblemBatch,
@@ -154,7 +154,7 @@ def test_no_rate_falls_faster_than_that_of_all_candidates_having_the_wrong_sign(
 def test_windows_of_candidates_are_those_of_the_construction() -> None:
     offers = list(spare_offers(20, 20 + 60))
 
-    assert construction.LARGEST_OFFER == LARGEST_WINDOW
+    assert layer_solver.LARGEST_OFFER == LARGEST_WINDOW
     assert max(last - first for first, last in offers) == LARGEST_WINDOW
     assert min(first for first, _ in offers if first >= LARGEST_WINDOW) == DISJOINT_WINDOWS
 

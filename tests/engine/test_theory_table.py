@@ -17,6 +17,7 @@ from ltengine.errors import SpecificationError, UnsolvedProblemsError
 from ltengine.network import Network
 from ltengine.observation import search_largest_error
 from ltengine.requirements import layer_requirements
+from ltengine.sparse_network import rebuild
 from ltengine.specification import (
     SLOPED,
     WITH_INTERCEPT,
@@ -57,7 +58,7 @@ def check_output(network: Network, spec: Specification) -> str:
     assert verify(found.ticket, network).reasons == ()
 
     searched = search_largest_error(
-        found.layers, network, activation, spec.input, starts=16, steps=20
+        rebuild(found.ticket), network, activation, spec.input, starts=16, steps=20
     )
 
     assert searched.error <= found.certificate.largest
@@ -148,7 +149,9 @@ def test_the_same_target_in_deeper_sources(
 
     assert len(found.ticket.layers) == 3 + extra
     assert verify(found.ticket, network).reasons == ()
-    searched = search_largest_error(found.layers, network, activation, spec.input, starts=8)
+    searched = search_largest_error(
+        rebuild(found.ticket), network, activation, spec.input, starts=8
+    )
     assert searched.error < OUTPUT_TOLERANCE
 
 

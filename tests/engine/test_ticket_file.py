@@ -7,17 +7,23 @@ import re
 import struct
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import load, save
 
+from ltengine.activation import RELU
 from ltengine.errors import TicketFormatError
 from ltengine.mask import LayerMask
+from ltengine.mask_coding import CELLS_PER_CHUNK, decode_mask
+from ltengine.role import Role
+from ltengine.source import Pairing, Source
 from ltengine.sparse_network import rebuild
-from ltengine.ticket_file import METADATA_KEY, read_ticket_bytes, write_ticket
+from ltengine.ticket import Ticket, TicketLayer
+from ltengine.ticket_file import METADATA_KEY, read_ticket_bytes, ticket_to_bytes
 from tests.engine.networks import CONSTRUCTIONS, construct_ticket, make_spec, random_network
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -26,18 +32,19 @@ DOCS = Path(__file__).parents[2] / "docs"
 @pytest.fixture(scope="module")
 def ticket_bytes() -> bytes:
     ticket, _ = construct_ticket(random_network([6, 5, 3]), make_spec("L+1"))
-    return write_ticket(ticket)[0]
+    return ticket_to_bytes(ticket)[0]
 
 
 @pytest.mark.parametrize("construction", CONSTRUCTIONS)
 def test_a_ticket_reads_back_as_it_was(construction: str) -> None:
     ticket, _ = construct_ticket(random_network([6, 5, 3]), make_spec(construction))
-    data, digest = write_ticket(ticket)
+    data, digest = ticket_to_bytes(ticket)
 
     again, read_digest = read_ticket_bytes(data)
 
     assert read_digest == digest
-    assert write_ticket(again) == (data, digest)
+    assert data == save(load(data), metadata=_safetensors_metadata(data))
+    assert ticket_to_bytes(again) == (data, digest)
     for layer, other in zip(ticket.layers, again.layers, strict=True):
         assert layer.describe() == other.describe()
         assert (layer.mask.columns == other.mask.columns).all()
@@ -45,19 +52,59 @@ def test_a_ticket_reads_back_as_it_was(construction: str) -> None:
         assert (layer.mask.biases == other.mask.biases).all()
 
 
-@given(data=st.data(), width=st.integers(1, 20), inputs=st.integers(1, 400))
-def test_cells_in_any_order_make_the_same_mask(
-    data: st.DataObject, width: int, inputs: int
+@settings(deadline=None)  # the first example may compile
+@given(
+    masks=st.lists(st.tuples(st.integers(1, 30), st.sets(st.integers(0, 70_000))), min_size=1),
+    chunk=st.sampled_from([1, 7, CELLS_PER_CHUNK]),
+)
+def test_any_mask_reads_back_in_portions_of_any_size(
+    masks: list[tuple[int, set[int]]], chunk: int
 ) -> None:
-    cell = st.tuples(st.integers(0, width - 1), st.integers(0, inputs - 1))
-    cells = data.draw(st.lists(cell, unique=True, max_size=40))
-    rows = np.array([r for r, _ in cells], dtype=np.int64)
-    columns = np.array([c for _, c in cells], dtype=np.int64)
+    """Row counts and gaps of one and of two bytes, empty rows and layers."""
+    layers, inputs = [], 3_000
+    for width, keys in masks:
+        cells = np.array(sorted(keys), np.int64)
+        cells = cells[cells < width * inputs]
+        mask = LayerMask.from_cells(width, inputs, cells // inputs, cells % inputs, cells[:0])
+        layers.append(TicketLayer(Role.COPIES, 1, width, 1, 0, RELU, 1.0, Pairing.NONE, mask))
+        inputs = width
+    ticket = Ticket(3_000, tuple(layers), Source(5), {}, "digest", "version")
 
-    mask = LayerMask.from_cells(width, inputs, rows, columns, rows[:0])
+    with mock.patch("ltengine.mask_coding.CELLS_PER_CHUNK", chunk):
+        data, digest = ticket_to_bytes(ticket)
+        again, _ = read_ticket_bytes(data)
 
-    assert list(zip(mask.rows().tolist(), mask.columns.tolist(), strict=True)) == sorted(cells)
-    assert mask.cells == len(cells)
+    assert (data, digest) == ticket_to_bytes(ticket)
+    assert data == save(load(data), metadata=_safetensors_metadata(data))
+    for layer, other in zip(layers, again.layers, strict=True):
+        assert (layer.mask.columns == other.mask.columns).all()
+        assert (layer.mask.offsets == other.mask.offsets).all()
+
+
+@pytest.mark.parametrize(
+    ("counts", "gaps", "code"),
+    [
+        ([2, 1], [0, 0, 3], "MASK_COLUMNS"),
+        ([2, 1], [5, 5, 3], "MASK_COLUMNS"),
+        ([2, 1], [1, 2**64 - 1, 3], "MASK_COLUMNS"),
+        ([2, 1], [2**64 - 1, 2, 3], "MASK_COLUMNS"),
+        ([2**64 - 1, 4], [0, 1, 1], "MASK_COLUMNS"),
+        ([2, 1], [0, 1], "MASK_SHAPE"),
+        ([3], [0, 1, 1], "MASK_SHAPE"),
+    ],
+)
+def test_cells_that_are_none_are_refused(counts: list[int], gaps: list[int], code: str) -> None:
+    with pytest.raises(TicketFormatError) as caught:
+        decode_mask(
+            1, 2, 10, np.array(counts, np.uint64), np.array(gaps, np.uint64), np.zeros(1, np.uint8)
+        )
+
+    assert caught.value.code == code
+
+
+def _safetensors_metadata(data: bytes) -> dict[str, str]:
+    (length,) = struct.unpack("<Q", data[:8])
+    return json.loads(data[8 : 8 + length])["__metadata__"]
 
 
 def _rewritten(data: bytes, change: Any) -> bytes:
@@ -146,7 +193,7 @@ def test_the_documented_loader_rebuilds_the_ticket_with_numpy_alone(
     """The code block of docs/ticket-format.md, run as a reader would run it."""
     (code,) = re.findall(r"```python\n(.*?)```", (DOCS / "ticket-format.md").read_text(), re.DOTALL)
     spec = make_spec("L+1", source={"initialization": initialization})
-    ticket_bytes, _ = write_ticket(construct_ticket(random_network([6, 5, 3]), spec)[0])
+    ticket_bytes, _ = ticket_to_bytes(construct_ticket(random_network([6, 5, 3]), spec)[0])
     path = tmp_path / "ticket.safetensors"
     path.write_bytes(ticket_bytes)
     scope: dict[str, Any] = {}

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
+import hashlib
 from collections.abc import Iterator
 from itertools import repeat
 
 import pytest
 
+from service.store.blobs import LocalBlobStore
 from tests.hostile.raw_http import chunk, connect
 from tests.service.running_api import LIMIT, RunningApi
 from tests.waiting import wait_until
@@ -144,6 +147,63 @@ def test_an_encoded_body_is_refused(api: RunningApi, encoding: str) -> None:
     assert "uncompressed" in answer.json()["detail"]
 
 
+def digest_of(algorithm: str, content: bytes) -> str:
+    value = base64.b64encode(hashlib.new(algorithm.replace("-", ""), content).digest()).decode()
+    return f"{algorithm}=:{value}:"
+
+
+@pytest.mark.parametrize("algorithm", ["sha-256", "sha-512"])
+def test_bytes_that_are_not_those_announced_are_refused(api: RunningApi, algorithm: str) -> None:
+    headers = {"Content-Digest": f"md5=:AAAA:, {digest_of(algorithm, b'weights')}"}
+
+    answer = api.client.post("/v1/checkpoints", content=b"weightz", headers=headers)
+
+    assert (answer.status_code, answer.json()["code"]) == (400, "DIGEST_MISMATCH")
+
+
+@pytest.mark.parametrize(
+    "header", ["sha-256=:AAAA:", "sha-256=AAAA", "sha-512=:=:", "sha-256=:\u00e9:", "SHA-256=::"]
+)
+def test_a_digest_that_is_none_is_refused(api: RunningApi, header: str) -> None:
+    headers = {"Content-Digest": header.encode("latin-1")}
+
+    answer = api.client.post("/v1/checkpoints", content=b"weights", headers=headers)
+
+    assert (answer.status_code, answer.json()["code"]) == (400, "INVALID_DIGEST")
+
+
+def test_u2_a_disk_that_is_nearly_full_takes_no_file(
+    api: RunningApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(LocalBlobStore, "free_bytes", lambda _: api.settings.free_disk_bytes)
+
+    answers = [
+        api.client.post("/v1/checkpoints", content=content) for content in (b"w", iter([b"w"]))
+    ]
+
+    assert [answer.status_code for answer in answers] == [507, 507]
+    assert answers[0].json()["code"] == "STORAGE_FULL"
+    assert int(answers[0].headers["Retry-After"]) > 0
+
+
+@pytest.mark.parametrize(
+    ("document", "code"),
+    [
+        (b'{"checkpoint_id": "a", "spec": {}, "checkpoint_id": "b"}', "DUPLICATE_KEY"),
+        (b'{"spec": {"tolerance": {"parameter": 1, "parameter": 2}}}', "DUPLICATE_KEY"),
+        (b'{"labels": ' + b"[" * 200_000 + b"]" * 200_000 + b"}", "TOO_DEEP"),
+    ],
+)
+def test_a_document_with_two_meanings_is_refused(
+    api: RunningApi, document: bytes, code: str
+) -> None:
+    headers = {"Content-Type": "application/json"}
+
+    answer = api.client.post("/v1/jobs", content=document, headers=headers)
+
+    assert (answer.status_code, answer.json()["code"]) == (422, code)
+
+
 def test_a_form_is_refused_with_a_way_out(api: RunningApi) -> None:
     answer = api.client.post("/v1/checkpoints", files={"file": b"weights"})
 
@@ -160,7 +220,7 @@ def test_an_empty_body_is_refused(api: RunningApi) -> None:
 
     assert (announced.status_code, announced.json()["code"]) == (422, "EMPTY_UPLOAD")
     assert (chunked.status_code, chunked.json()["code"]) == (422, "EMPTY_UPLOAD")
-    assert (silent[0], silent[1]["code"]) == (422, "EMPTY_UPLOAD")
+    assert (silent[0], silent[1]["code"]) == (411, "LENGTH_REQUIRED")
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 
 import pytest
@@ -32,6 +33,27 @@ def test_a_length_that_promises_too_little_counts(api: RunningApi) -> None:
         assert status == 202
         assert resource["bytes"] == 7
         assert resource["sha256"] == hashlib.sha256(b"weights").hexdigest()
+
+
+def test_bytes_that_are_those_announced_are_taken(api: RunningApi) -> None:
+    for algorithm in ("sha256", "sha512"):
+        value = base64.b64encode(hashlib.new(algorithm, b"weights").digest()).decode()
+        headers = {"Content-Digest": f"sha-{algorithm[3:]}=:{value}:"}
+
+        answer = api.client.post("/v1/checkpoints", content=b"weights", headers=headers)
+
+        assert answer.is_success
+    assert len(api.blob_files()) == 1
+
+
+def test_u5_a_digest_says_nothing_about_other_tenants(api: RunningApi) -> None:
+    ours = api.client.post("/v1/checkpoints", content=b"shared weights")
+    theirs = api.stranger.post("/v1/checkpoints", content=b"shared weights")
+
+    assert (ours.status_code, theirs.status_code) == (202, 202)
+    assert ours.json().keys() == theirs.json().keys()
+    assert ours.json()["id"] != theirs.json()["id"]
+    assert api.stranger.get(ours.headers["Location"]).status_code == 404
 
 
 def test_identity_is_no_encoding(api: RunningApi) -> None:

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -79,7 +80,7 @@ def test_help_lists_the_commands_without_loading_the_engine() -> None:
     answer = run_command("--help", without=heavy)
 
     assert answer.returncode == 0
-    for command in ("construct", "verify", "plan", "serve", "create-key", "version"):
+    for command in ("construct", "verify", "plan", "serve", "keys", "version"):
         assert command in answer.stdout
     assert time.monotonic() - started < 10
 
@@ -223,3 +224,34 @@ def test_a_key_is_made_in_a_migrated_database_and_nowhere_else(tmp_path: Path) -
         assert key is not None
         assert key.tenant_id == tx.keys.ensure_tenant("vision")
     store.dispose()
+
+
+def test_an_operator_makes_rotates_lists_and_revokes_keys(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/ltforge.sqlite"
+    upgrade(url)
+
+    def keys(*arguments: str) -> Any:
+        return run_command(
+            "keys", *arguments, "--tenant", "vision", environment={"LTFORGE_DATABASE_URL": url}
+        )
+
+    made = keys("create", "--scope", "read", "--name", "dashboard", "--days", "7").stdout.strip()
+    (listed,) = json.loads(keys("list", "--json").stdout)
+    rotated = keys("rotate", listed["id"], "--grace-seconds", "0").stdout.strip()
+
+    assert (listed["name"], listed["scopes"]) == ("dashboard", ["read"])
+    assert listed["expires_at"] is not None
+    store = open_store(url)
+    with store.read() as tx:
+        assert tx.keys.find(made) is None
+        assert tx.keys.find(rotated) is not None
+    assert keys("revoke", listed["id"]).returncode == 0
+    with store.read() as tx:
+        assert tx.keys.find(rotated) is None
+        tenant_id = tx.keys.find_tenant("vision")
+        assert tenant_id is not None
+        actions = [entry.action for entry in tx.audit.list(tenant_id, 10)]
+        assert actions == ["api_key.revoked", "api_key.rotated", "api_key.created"]
+    store.dispose()
+    assert "revoked" in keys("list").stdout
+    assert keys("revoke", "key_nobody").returncode == 1

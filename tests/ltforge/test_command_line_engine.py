@@ -211,3 +211,45 @@ def test_ctrl_c_ends_a_construction_cleanly(tmp_path: Path) -> None:
     assert json.loads(stdout)["error"]["code"] == "CANCELED"
     assert "Traceback" not in stderr
     assert list(tmp_path.iterdir()) == [network]
+
+
+@pytest.mark.parametrize("form", ["state_dict", "sparse_safetensors", "npz", "onnx"])
+def test_a_ticket_is_exported(folder: Path, tmp_path: Path, form: str) -> None:
+    out = tmp_path / "export"
+
+    answer = run_command(
+        *("export", folder / "ticket.safetensors", "--format", form, "--out", out, "--json")
+    )
+
+    assert answer.returncode == 0, answer.stderr
+    assert json.loads(answer.stdout)["bytes"] == out.stat().st_size
+
+
+def test_an_unknown_format_is_refused_by_name(folder: Path, tmp_path: Path) -> None:
+    answer = run_command(
+        *("export", folder / "ticket.safetensors", "--format", "gif", "--out", tmp_path / "x")
+    )
+
+    assert answer.returncode != 0
+    assert "UNKNOWN_FORMAT" in answer.stderr
+
+
+def test_a_ticket_compared_with_itself_overlaps_wholly(folder: Path) -> None:
+    ticket = folder / "ticket.safetensors"
+
+    answer = run_command("compare", ticket, ticket, "--json")
+
+    assert answer.returncode == 0, answer.stderr
+    assert json.loads(answer.stdout)["overlap"]["share"] == 1.0
+
+
+def test_several_replicates_are_refused_by_name(folder: Path, tmp_path: Path) -> None:
+    answer = run_command(
+        *("construct", folder / "network.safetensors"),
+        *("--spec", json.dumps(SPEC | {"replicates": 2})),
+        *("--out", tmp_path / "ticket.safetensors", "--json"),
+    )
+
+    assert answer.returncode != 0
+    assert "/replicates" in answer.stderr + answer.stdout
+    assert list(tmp_path.iterdir()) == []

@@ -9,6 +9,7 @@ import pytest
 
 from service.settings import Settings
 from service.store.schema import upgrade
+from tests.conftest import empty_database
 from tests.service.running_api import LIMIT, RunningApi, serve_api
 
 
@@ -43,5 +44,7 @@ def shared_api(
         upgrade(url)
     else:
         url = request.getfixturevalue("migrated_postgres_url")
+        # Uploads and jobs that other tests left would be claimed before this module's own.
+        empty_database(url)
     with serve_api(settings_for(folder / "data", url)) as running:
         yield running

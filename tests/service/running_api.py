@@ -13,6 +13,7 @@ from typing import Any
 
 import httpx
 import uvicorn
+from fastapi import FastAPI
 from structlog.testing import capture_logs
 
 from service.api.application import create_app
@@ -40,6 +41,7 @@ class RunningApi:
     client: httpx.Client
     stranger: httpx.Client
     logs: list[Any]
+    application: FastAPI
 
     def blob_files(self) -> list[Path]:
         """Every file in the blob folder, staged or kept."""
@@ -71,7 +73,9 @@ def serve_api(settings: Settings) -> Iterator[RunningApi]:
             _client(url, key) as client,
             _client(url, stranger_key) as stranger,
         ):
-            yield RunningApi(address, settings, store, key, tenant_id, client, stranger, logs)
+            yield RunningApi(
+                address, settings, store, key, tenant_id, client, stranger, logs, application
+            )
             server.should_exit = True
             thread.join()
     finally:

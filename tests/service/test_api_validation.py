@@ -100,7 +100,7 @@ def test_all_wrong_fields_are_named_at_once(api: RunningApi) -> None:
         {
             "spec": {"tolerance": {"parameter": 0}, "base_set": {"size": 200}},
             "labels": {"a": 1},
-            "priority": 3,
+            "urgency": 3,
         },
     )
 
@@ -110,7 +110,7 @@ def test_all_wrong_fields_are_named_at_once(api: RunningApi) -> None:
         "/spec/tolerance/parameter",
         "/spec/base_set/size",
         "/labels/a",
-        "/priority",
+        "/urgency",
     }
 
 

@@ -20,7 +20,7 @@ from service.api.examples import EXAMPLES
 from service.api.problems import PROBLEM_TYPES, all_problem_types
 
 CONTRACT = Path(__file__).parents[2] / "openapi.yaml"
-PUBLIC = {"/livez", "/readyz", "/problems/{slug}"}
+PUBLIC = {"/livez", "/readyz", "/startupz", "/metrics", "/problems/{slug}"}
 OF_THE_FRAMEWORK_ALONE = {"no-such-path", "method-not-allowed"}
 OF_NO_ROUTE = {"service-error", "queue-unavailable"}
 

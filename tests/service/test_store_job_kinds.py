@@ -7,14 +7,20 @@ from typing import Any
 import pytest
 from sqlalchemy.exc import IntegrityError
 
-from service.domain import Job, JobKind, JobStatus
+from service.domain import Job, JobFilter, JobKind, JobRequest, JobStatus
 from service.store import Store
 from tests.service.test_store_jobs import claim, ready_checkpoint, submit
 
 
-def add(store: Store, tenant_id: str, checkpoint_id: str | None, **fields: Any) -> Job:
+def add(
+    store: Store,
+    tenant_id: str,
+    checkpoint_id: str | None,
+    kind: JobKind = JobKind.CONSTRUCT,
+    **fields: Any,
+) -> Job:
     with store.begin() as tx:
-        return tx.jobs.add(tenant_id, checkpoint_id, None, {"a": 1}, {}, **fields)
+        return tx.jobs.add(tenant_id, JobRequest(kind, {"a": 1}, checkpoint_id, **fields))
 
 
 def test_a_job_without_a_word_is_a_construction(store: Store) -> None:
@@ -91,7 +97,7 @@ def test_jobs_are_listed_by_kind(store: Store) -> None:
     plan = add(store, tenant_id, checkpoint_id, kind=JobKind.PLAN)
 
     with store.read() as tx:
-        listed = tx.jobs.list(tenant_id, 10, kind=JobKind.PLAN)
+        listed = tx.jobs.list(tenant_id, 10, wanted=JobFilter(kind=JobKind.PLAN))
 
     assert [job.id for job in listed] == [plan.id]
 

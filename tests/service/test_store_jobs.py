@@ -6,10 +6,21 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from service.domain import ClaimedJob, Job, JobStatus, LeaseState, Problem, Progress
+from service.domain import (
+    ClaimedJob,
+    Job,
+    JobFilter,
+    JobKind,
+    JobRequest,
+    JobStatus,
+    LeaseState,
+    Problem,
+    Progress,
+)
 from service.errors import NotFound, UploadRejected
 from service.store import Store, Transaction
 
@@ -28,9 +39,13 @@ def ready_checkpoint(store: Store, tenant: str = "default", digest: str = "a") -
     return tenant_id, checkpoint.id
 
 
+def job_request(checkpoint_id: str | None, **fields: Any) -> JobRequest:
+    return JobRequest(JobKind.CONSTRUCT, {"construction": "2L"}, checkpoint_id, **fields)
+
+
 def submit(store: Store, tenant_id: str, checkpoint_id: str, max_attempts: int = 3) -> Job:
     with store.begin() as tx:
-        return tx.jobs.add(tenant_id, checkpoint_id, None, {"construction": "2L"}, {}, max_attempts)
+        return tx.jobs.add(tenant_id, job_request(checkpoint_id, max_attempts=max_attempts))
 
 
 def claim(store: Store, lease_seconds: float = 60) -> ClaimedJob:
@@ -247,7 +262,7 @@ def test_a_failed_transaction_leaves_neither_job_nor_message(store: Store) -> No
 
     def submit_and_fail() -> None:
         with store.begin() as tx:
-            tx.jobs.add(tenant_id, checkpoint_id, None, {}, {})
+            tx.jobs.add(tenant_id, job_request(checkpoint_id))
             tx.tickets.get(tenant_id, "tkt_absent")
 
     with pytest.raises(NotFound):
@@ -266,7 +281,7 @@ def test_another_tenants_job_does_not_exist(store: Store, queued: Job) -> None:
         with pytest.raises(NotFound):
             tx.jobs.cancel(stranger, queued.id)
         with pytest.raises(NotFound):
-            tx.jobs.add(stranger, queued.checkpoint_id, None, {}, {})
+            tx.jobs.add(stranger, job_request(queued.checkpoint_id))
         assert tx.jobs.list(stranger, 10) == []
 
 
@@ -278,7 +293,10 @@ def test_lists_go_from_new_to_old_and_continue_after_an_id(store: Store) -> None
     with store.read() as tx:
         page = [job.id for job in tx.jobs.list(tenant_id, 2)]
         rest = [job.id for job in tx.jobs.list(tenant_id, 10, after=page[-1])]
-        running = [job.id for job in tx.jobs.list(tenant_id, 10, status=JobStatus.RUNNING)]
+        running = [
+            job.id
+            for job in tx.jobs.list(tenant_id, 10, wanted=JobFilter(status=JobStatus.RUNNING))
+        ]
 
     assert page + rest == ids[::-1]
     assert running == [ids[0]]

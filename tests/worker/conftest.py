@@ -6,10 +6,11 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from service.domain import Job, JobKind
+from service.domain import Job, JobKind, JobRequest
 from service.settings import Settings
 from service.store import Store
 from worker.runner_process import RunnerProcess
@@ -55,17 +56,15 @@ def submit(store: Store) -> Submit:
         assert task is not None
         tx.checkpoints.accept(task.id, task.lease_token, "c" * 64, {})
 
-    def submit_one(behaviour: str, max_attempts: int = 3, kind: JobKind = JobKind.CONSTRUCT) -> Job:
+    def submit_one(behaviour: str, kind: JobKind = JobKind.CONSTRUCT, **fields: Any) -> Job:
+        request = JobRequest(
+            kind,
+            {"behave": behaviour},
+            None if kind is JobKind.STATISTICS else checkpoint.id,
+            replicates=4 if kind is JobKind.ESTIMATE else None,
+            **fields,
+        )
         with store.begin() as tx:
-            return tx.jobs.add(
-                tenant_id,
-                None if kind is JobKind.STATISTICS else checkpoint.id,
-                None,
-                {"behave": behaviour},
-                {},
-                max_attempts,
-                kind=kind,
-                replicates=4 if kind is JobKind.ESTIMATE else None,
-            )
+            return tx.jobs.add(tenant_id, request)
 
     return submit_one

@@ -1,7 +1,7 @@
 """A runner that speaks the protocol and computes nothing: for tests of the processes around it.
 
 The specification says how it behaves: succeed (with a ticket), report (without), fail, hang
-(until canceled), stubborn (hangs and ignores cancellation), die.
+(until canceled), stubborn (hangs and ignores cancellation), talk (writes to the log), die.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from worker.protocol import (
     Cancel,
     Canceled,
     Failed,
+    Logged,
     ProgressMade,
     Ready,
     Run,
@@ -52,6 +53,9 @@ def behave(run: Run) -> None:
             Path(run.ticket).write_bytes(b"a ticket")
             report = {"ticket": {"digest": "d"}, "runner": os.getpid()}
             say(Succeeded(run.job, report, 1 << 20))
+        case "talk":
+            say(Logged(run.job, "a warning\x1b[2J"))
+            say(Failed(run.job, "TALKED", "it talked"))
         case "report":
             seen = {"kind": run.kind, "checkpoint": run.checkpoint, "replicates": run.replicates}
             say(Succeeded(run.job, seen, 1 << 20))

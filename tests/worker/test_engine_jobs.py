@@ -32,7 +32,7 @@ def request_for(tmp_path: Path) -> Request:
     def make(kind: str, specification: dict[str, Any] = SPEC, replicates: int | None = None) -> Run:
         checkpoint = None if kind == "statistics" else str(tmp_path / "net")
         ticket = str(tmp_path / "ticket")
-        return Run("job_1", kind, checkpoint, None, specification, replicates, ticket, 1)
+        return Run("job_1", kind, checkpoint, None, specification, replicates, [], ticket, 1)
 
     return make
 

@@ -241,3 +241,46 @@ def test_a_runner_serves_several_jobs_and_is_then_replaced(
     runners = [report["runner"] for report in reports if report is not None]
     assert len(set(runners[:worn])) == 1
     assert runners[worn] != runners[0]
+
+
+def read_log(store: Store, job: Job) -> list[str]:
+    with store.read() as tx:
+        return tx.logs.read(job.id).decode().splitlines()
+
+
+def test_an_attempt_leaves_a_log(workplace: Workplace, store: Store, submit: Submit) -> None:
+    job = submit("fail")
+
+    work_one_job(workplace)
+
+    lines = [line.partition(" ")[2] for line in read_log(store, job)]
+    assert lines == [
+        f"attempt 1 of 3 started on {workplace.name}",
+        "stage construct",
+        "failed with UNSOLVED_PROBLEMS: 3 problems have no solution",
+    ]
+
+
+def test_what_the_runner_says_is_in_the_log_as_plain_text(
+    workplace: Workplace, store: Store, submit: Submit
+) -> None:
+    job = submit("talk")
+
+    work_one_job(workplace)
+
+    said = [line.partition(" ")[2] for line in read_log(store, job)]
+    assert "a warning\N{REPLACEMENT CHARACTER}[2J" in said
+
+
+def test_a_job_that_exceeds_its_own_timeout_fails(
+    workplace: Workplace, store: Store, submit: Submit
+) -> None:
+    job = submit("stubborn", timeout_s=0.3)
+
+    work_one_job(workplace)
+
+    failed = current(store, job)
+    assert failed.status is JobStatus.FAILED
+    assert failed.error is not None
+    assert failed.error.code == "JOB_TIMEOUT"
+    assert "0.3 s" in failed.error.detail

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 
+import pytest
+
 from service.domain import Job, JobStatus, Problem
 from service.errors import QueueUnavailable
 from service.queue import MemoryQueue
@@ -120,6 +122,7 @@ def stored(settings: Settings, content: bytes, age: float) -> str:
     staged = LocalBlobStore(settings.blobs).stage()
     staged.write(content)
     sha256, _ = staged.commit()
+    staged.discard()
     path = LocalBlobStore(settings.blobs).path(sha256)
     written = path.stat().st_mtime - age
     os.utime(path, (written, written))
@@ -155,7 +158,43 @@ def test_bytes_that_no_accepted_upload_needs_are_removed(settings: Settings, sto
 def test_bytes_that_came_again_meanwhile_are_kept(settings: Settings) -> None:
     digest = stored(settings, b"again", 0.0)
 
-    removed = LocalBlobStore(settings.blobs).collect(digest, 60.0)
+    removed = LocalBlobStore(settings.blobs).collect(digest, 60.0, lambda: False)
 
     assert not removed
     assert LocalBlobStore(settings.blobs).exists(digest)
+
+
+def test_a_row_that_comes_while_bytes_are_collected_keeps_them(settings: Settings) -> None:
+    digest = stored(settings, b"late", 86_400.0)
+
+    removed = LocalBlobStore(settings.blobs).collect(digest, 60.0, lambda: True)
+
+    assert not removed
+    assert LocalBlobStore(settings.blobs).exists(digest)
+
+
+def test_a_row_that_comes_after_its_bytes_were_collected_gets_them_back(settings: Settings) -> None:
+    blobs = LocalBlobStore(settings.blobs)
+    staged = blobs.stage()
+    staged.write(b"slow")
+    digest, _ = staged.commit()
+    assert blobs.collect(digest, -1.0, lambda: False)
+
+    staged.secure()
+    staged.discard()
+
+    assert blobs.path(digest).read_bytes() == b"slow"
+    assert not list((settings.blobs / "staging").iterdir())
+
+
+def test_a_disk_that_fails_ends_no_housekeeping(
+    settings: Settings, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored(settings, b"orphan", 86_400.0)
+
+    def fail(*_: object) -> bool:
+        raise PermissionError("read-only file system")
+
+    monkeypatch.setattr(LocalBlobStore, "collect", fail)
+
+    assert Housekeeper(settings, store, MemoryQueue(), "keeper").round(0.0)

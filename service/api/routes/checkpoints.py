@@ -10,9 +10,16 @@ from service.api.deps import Caller, CheckpointId, PageDep, PartsDep
 from service.api.refusals import InvalidCursor
 from service.api.responses import body, problems
 from service.api.routes.pages import send_page
-from service.api.routes.uploads import UploadName, announce_upload, raw_body, upload_responses
+from service.api.routes.uploads import (
+    ContentDigest,
+    UploadName,
+    announce_upload,
+    raw_body,
+    upload_responses,
+)
 from service.api.schemas import CheckpointResource, PageOf
-from service.api.uploads import receive_file
+from service.api.upload_slots import UploadSlot
+from service.api.uploads import Reception, receive_file
 from service.errors import InvalidRequest, NotFound
 from service.usecases.uploads import (
     IncomingFile,
@@ -31,7 +38,7 @@ router = APIRouter(prefix="/v1/checkpoints", tags=["checkpoints"])
     status_code=202,
     responses=upload_responses("checkpoint", CheckpointResource),
     openapi_extra=raw_body(
-        "The file itself: safetensors, or a PyTorch state_dict. The format is read from the "
+        "The file itself: safetensors, a PyTorch state_dict, or ONNX. The format is read from the "
         "bytes, never from Content-Type or a name. With curl: --data-binary @FILE."
     ),
 )
@@ -40,7 +47,9 @@ async def upload_checkpoint(
     response: Response,
     caller: Caller,
     parts: PartsDep,
+    _slot: UploadSlot,
     name: UploadName = "checkpoint",
+    _content_digest: ContentDigest = None,
 ) -> CheckpointResource:
     """Stores the body and queues its validation in a sandbox.
 
@@ -52,8 +61,8 @@ async def upload_checkpoint(
         added = add_checkpoint(parts.store, file, caller.tenant_id, name)
         return CheckpointResource.of(added.upload), added.created
 
-    limit = parts.settings.max_checkpoint_bytes
-    resource, created = await receive_file(request, parts.blobs, limit, register)
+    rules = Reception.of(parts.settings, parts.settings.max_checkpoint_bytes)
+    resource, created = await receive_file(request, parts.blobs, rules, register)
     announce_upload(response, resource.links.self, created=created)
     return resource
 

@@ -10,13 +10,21 @@ from service.api.deps import Caller, DatasetId, PageDep, PartsDep
 from service.api.refusals import InvalidCursor
 from service.api.responses import body, problems
 from service.api.routes.pages import send_page
-from service.api.routes.uploads import UploadName, announce_upload, raw_body, upload_responses
+from service.api.routes.uploads import (
+    ContentDigest,
+    UploadName,
+    announce_upload,
+    raw_body,
+    upload_responses,
+)
 from service.api.schemas import DatasetResource, PageOf
-from service.api.uploads import receive_file
-from service.errors import InvalidRequest, NotFound
+from service.api.upload_slots import UploadSlot
+from service.api.uploads import Reception, receive_file
+from service.errors import Conflict, InvalidRequest, NotFound
 from service.usecases.uploads import (
     IncomingFile,
     add_dataset,
+    delete_dataset,
     get_dataset,
     list_datasets,
 )
@@ -40,7 +48,9 @@ async def upload_dataset(
     response: Response,
     caller: Caller,
     parts: PartsDep,
+    _slot: UploadSlot,
     name: UploadName = "dataset",
+    _content_digest: ContentDigest = None,
 ) -> DatasetResource:
     """Stores the body and queues its validation in a sandbox.
 
@@ -52,8 +62,8 @@ async def upload_dataset(
         added = add_dataset(parts.store, file, caller.tenant_id, name)
         return DatasetResource.of(added.upload), added.created
 
-    limit = parts.settings.max_dataset_bytes
-    resource, created = await receive_file(request, parts.blobs, limit, register)
+    rules = Reception.of(parts.settings, parts.settings.max_dataset_bytes)
+    resource, created = await receive_file(request, parts.blobs, rules, register)
     announce_upload(response, resource.links.self, created=created)
     return resource
 
@@ -80,3 +90,15 @@ def list_page(caller: Caller, parts: PartsDep, asked: PageDep) -> PageOf[Dataset
 def get(caller: Caller, parts: PartsDep, dataset_id: DatasetId) -> DatasetResource:
     """One data set: its validation status, and what was found in it."""
     return DatasetResource.of(get_dataset(parts.store, caller.tenant_id, dataset_id))
+
+
+@router.delete(
+    "/{dataset_id}",
+    operation_id="delete_dataset",
+    summary="Delete a data set",
+    status_code=204,
+    responses={204: body("The data set is gone."), **problems(Conflict, NotFound)},
+)
+def delete(caller: Caller, parts: PartsDep, dataset_id: DatasetId) -> None:
+    """Deletes a data set that no unfinished job uses; its bytes are collected later."""
+    delete_dataset(parts.store, caller.tenant_id, dataset_id)

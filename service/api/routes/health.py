@@ -39,3 +39,23 @@ def get_readiness(response: Response, parts: PartsDep) -> Health:
         return Health(status="ready", reasons=[])
     response.status_code = 503
     return Health(status="not_ready", reasons=reasons)
+
+
+@router.get(
+    "/startupz",
+    operation_id="get_startup",
+    summary="Has the process started?",
+    responses={
+        200: body("It has."),
+        503: {"model": Health, **body("It waits for what the reasons say.")},
+    },
+)
+def get_startup(response: Response, parts: PartsDep) -> Health:
+    """Like readiness until that first holds, then true: a later outage restarts nobody."""
+    if not parts.started.is_set():
+        reasons = reasons_not_ready(parts.store)
+        if reasons:
+            response.status_code = 503
+            return Health(status="starting", reasons=reasons)
+        parts.started.set()
+    return Health(status="started", reasons=[])

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import Query, Response
+from fastapi import Header, Query, Response
 
-from service.api.refusals import UnsupportedEncoding, UploadStalled
+from service.api.refusals import LengthRequired, UnsupportedEncoding, UploadStalled
 from service.api.responses import LOCATION, RETRY_AFTER, Responses, body, problems
 from service.api.schemas import Name
-from service.errors import EmptyUpload, InvalidRequest, PayloadTooLarge
+from service.errors import (
+    DigestMismatch,
+    EmptyUpload,
+    InvalidDigest,
+    InvalidRequest,
+    PayloadTooLarge,
+    StorageFull,
+    StorageQuotaExceeded,
+)
 
 # Validation takes a second or two; asking sooner tells nothing.
 VALIDATION_RETRY_SECONDS = 1
@@ -17,6 +25,16 @@ VALIDATION_RETRY_SECONDS = 1
 UploadName = Annotated[
     Name,
     Query(description="a name for people; metadata only, so any text without control characters"),
+]
+
+
+ContentDigest = Annotated[
+    str | None,
+    Header(
+        alias="Content-Digest",
+        description="`sha-256=:BASE64:` or `sha-512=:BASE64:` of the file (RFC 9530); compared "
+        "with what arrives, so that damage on the way is found",
+    ),
 ]
 
 
@@ -34,7 +52,16 @@ def upload_responses(noun: str, model: type) -> Responses:
         200: {"model": model, **body(known, Location=LOCATION)},
         202: body(f"The {noun} is stored and waits for validation.", **headers),
         **problems(
-            EmptyUpload, InvalidRequest, PayloadTooLarge, UnsupportedEncoding, UploadStalled
+            DigestMismatch,
+            EmptyUpload,
+            InvalidDigest,
+            InvalidRequest,
+            LengthRequired,
+            PayloadTooLarge,
+            StorageFull,
+            StorageQuotaExceeded,
+            UnsupportedEncoding,
+            UploadStalled,
         ),
     }
 

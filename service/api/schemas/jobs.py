@@ -17,7 +17,8 @@ class ProgressResource(Wire):
 
     stage: str = Field(
         description="queued, then load, construct, verify and evaluate (kind construct) or the "
-        "kind itself (estimate, statistics, plan), then done"
+        "kind itself (estimate, statistics, plan), then done; a construction of several "
+        "replicates is in the stage replicates, of which each is a job of its own"
     )
     done: int = Field(description="finished steps of the stage")
     total: int = Field(description="all steps of the stage; 0 while not known")
@@ -39,6 +40,9 @@ class JobLinks(Wire):
 
     self: str
     cancel: str | None = Field(description="null once the job is terminal")
+    retry: str | None = Field(description="null until the job is terminal")
+    events: str
+    logs: str
     ticket: str | None
     mask: str | None
     metrics: str | None
@@ -51,6 +55,9 @@ class JobLinks(Wire):
         return cls(
             self=own,
             cancel=None if job.status.terminal else f"{own}/cancel",
+            retry=f"{own}/retry" if job.status.terminal else None,
+            events=f"{own}/events",
+            logs=f"{own}/logs",
             ticket=ticket,
             mask=f"{ticket}/mask" if ticket else None,
             metrics=f"{ticket}/metrics" if ticket else None,
@@ -72,17 +79,29 @@ class JobResource(Wire):
         description="the Specification (statistics: the StatisticsQuestion) as accepted, every "
         "default filled in"
     )
-    replicates: int | None = Field(description="sources of an estimate; null for other kinds")
+    replicates: int | None = Field(
+        description="sources of an estimate, or of a construction of several tickets; else null"
+    )
     labels: dict[str, str]
+    priority: int
+    timeout_s: float | None
+    queue_timeout_s: float | None
     attempt: int = Field(description="how many times the job was started")
     max_attempts: int
     progress: ProgressResource
-    error: Reason | None = Field(description="why the job failed; null unless it did")
+    error: Reason | None = Field(description="why the job failed or expired; null unless it did")
+    cancel_reason: str | None = Field(description="as given by who canceled the job")
+    retry_of: str | None = Field(description="the job that this one repeats")
+    parent_id: str | None = Field(
+        description="the construction of several replicates that this job is one of"
+    )
+    batch_id: str | None = Field(description="the batch that this job belongs to")
     ticket_id: str | None = Field(
         description="the ticket, once a construction succeeded; null for other kinds"
     )
     metrics: dict[str, Any] | None = Field(
-        description="the report, once the job succeeded; of a plan, the plan"
+        description="the report, once the job succeeded; of a plan, the plan; of several "
+        "replicates, the mean and the 95 % interval (Student's t) of each number, and the tickets"
     )
     created_at: datetime
     started_at: datetime | None
@@ -102,10 +121,17 @@ class JobResource(Wire):
             spec=job.spec,
             replicates=job.replicates,
             labels=job.labels,
+            priority=job.priority,
+            timeout_s=job.timeout_s,
+            queue_timeout_s=job.queue_timeout_s,
             attempt=job.attempt,
             max_attempts=job.max_attempts,
             progress=ProgressResource.of(job.progress),
             error=Reason.of(job.error) if job.error else None,
+            cancel_reason=job.cancel_reason,
+            retry_of=job.retry_of,
+            parent_id=job.parent_id,
+            batch_id=job.batch_id,
             ticket_id=job.ticket_id,
             metrics=job.report,
             created_at=job.created_at,

@@ -5,36 +5,88 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, RootModel, Tag
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    RootModel,
+    Tag,
+    field_validator,
+    model_validator,
+)
 
 from ltengine.errors import SpecificationError
-from ltengine.specification import Specification
+from ltengine.specification import LARGEST_REPLICATES, Specification
 from ltengine.statistics.question import StatisticsQuestion, parse_question
-from service.api.schemas.text import Labels
+from ltengine.truth import refuse_truth
+from service.api.schemas.text import Labels, PlainText
+from service.domain import HIGHEST_PRIORITY
 
-LARGEST_REPLICATES = 100
 _TAG = "a job of kind "
 
 _CHECKPOINT = "an uploaded checkpoint; it may still be validating"
 _DATASET = "an uploaded data set on which accuracies are measured"
+LONGEST_TIMEOUT = 30 * 24 * 3600.0
+LARGEST_ATTEMPTS = 10
 LabelsField = Annotated[Labels, Field(description="up to 16 names with values, kept with the job")]
+Priority = Annotated[
+    int,
+    Field(
+        ge=-HIGHEST_PRIORITY,
+        le=HIGHEST_PRIORITY,
+        description="of the queued jobs, one with a higher priority starts first; jobs of equal "
+        "priority take turns between tenants, and start in the order of their submission",
+    ),
+]
 
 
-class _Asked(BaseModel):
+class StrictModel(BaseModel):
+    """A frozen model of what is asked, in which unknown fields are errors."""
+
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    _no_truth = field_validator("*", mode="before")(refuse_truth)
 
-class ConstructSubmission(_Asked):
+
+class JobAsked(StrictModel):
+    """The conditions under which jobs run."""
+
+    labels: LabelsField = Field(default_factory=dict)
+    priority: Priority = 0
+    timeout_s: float | None = Field(
+        default=None,
+        gt=0,
+        le=LONGEST_TIMEOUT,
+        description="seconds that one attempt may run; then the job fails with JOB_TIMEOUT. "
+        "The service's own limit holds in any case",
+    )
+    queue_timeout_s: float | None = Field(
+        default=None,
+        gt=0,
+        le=LONGEST_TIMEOUT,
+        description="seconds that the job may wait for a worker; then it expires",
+    )
+    max_attempts: int | None = Field(
+        default=None,
+        ge=1,
+        le=LARGEST_ATTEMPTS,
+        description="starts after which a job whose workers died is given up; null for the "
+        "service's default",
+    )
+
+
+class ConstructSubmission(JobAsked):
     """Construct a ticket of a checkpoint."""
 
     kind: Literal["construct"] = "construct"
     checkpoint_id: str = Field(description=_CHECKPOINT)
     dataset_id: str | None = Field(default=None, description=_DATASET)
     spec: Specification
-    labels: LabelsField = Field(default_factory=dict)
 
 
-class EstimateSubmission(_Asked):
+class EstimateSubmission(JobAsked):
     """Estimate the tickets of a checkpoint, for networks too large to construct.
 
     A sample of the problems that a construction would pose is solved exactly; the report gives
@@ -51,7 +103,6 @@ class EstimateSubmission(_Asked):
         le=LARGEST_REPLICATES,
         description="how many sources to estimate with: the spec's seed and those that follow it",
     )
-    labels: LabelsField = Field(default_factory=dict)
 
 
 def _within_the_engine(question: StatisticsQuestion) -> StatisticsQuestion:
@@ -63,12 +114,11 @@ def _within_the_engine(question: StatisticsQuestion) -> StatisticsQuestion:
     return question
 
 
-class StatisticsSubmission(_Asked):
+class StatisticsSubmission(JobAsked):
     """Solve random subset-sum problems: how many fail, how many elements do the others need?"""
 
     kind: Literal["statistics"]
     spec: Annotated[StatisticsQuestion, AfterValidator(_within_the_engine)]
-    labels: LabelsField = Field(default_factory=dict)
 
 
 def _tag(kind: str) -> Tag:
@@ -106,7 +156,28 @@ def kind_asked_for(place: object) -> str | None:
     return str(place).removeprefix(_TAG) if named else None
 
 
-class PlanRequest(_Asked):
+class JobChanges(StrictModel):
+    """What to change about a job; what is left out stays as it is."""
+
+    labels: Labels | None = Field(default=None, description="replaces all labels; null: as it is")
+    priority: Priority | None = Field(
+        default=None, description="of a queued job alone; null: as it is"
+    )
+
+    @model_validator(mode="after")
+    def _not_empty(self) -> JobChanges:
+        if self.labels is None and self.priority is None:
+            raise ValueError("name something to change: labels, priority, or both")
+        return self
+
+
+class Cancellation(StrictModel):
+    """Why a job is canceled."""
+
+    reason: PlainText | None = Field(default=None, description="for people; kept with the job")
+
+
+class PlanRequest(StrictModel):
     """Which construction to lay out."""
 
     checkpoint_id: str = Field(description=_CHECKPOINT)

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from service.api.schemas.wire import Wire
 from service.domain import Ticket
+from service.usecases.masks import MaskPiece
 
 
 class TicketLinks(Wire):
@@ -17,6 +18,8 @@ class TicketLinks(Wire):
     self: str
     mask: str
     metrics: str
+    export: str = Field(description="add `?format=`, see docs/exports.md")
+    verify: str
     job: str
     checkpoint: str
 
@@ -51,7 +54,38 @@ class TicketResource(Wire):
                 self=own,
                 mask=f"{own}/mask",
                 metrics=f"{own}/metrics",
+                export=f"{own}/export",
+                verify=f"{own}/verify",
                 job=f"/v1/jobs/{ticket.job_id}",
                 checkpoint=f"/v1/checkpoints/{ticket.checkpoint_id}",
             ),
+        )
+
+
+class MaskPieceResource(Wire):
+    """Kept cells of some rows of a layer."""
+
+    layer: int = Field(description="source layer, from 1")
+    width: int = Field(description="rows of the whole layer")
+    inputs: int = Field(description="columns")
+    first_row: int
+    end_row: int = Field(description="the row after the last")
+    next_row: int | None = Field(
+        description="begin here for the rest of what was asked; null if this is all of it"
+    )
+    columns: list[list[int]] = Field(description="for each row its kept columns, ascending")
+    biases: list[bool] = Field(description="for each row whether its bias is kept")
+
+    @classmethod
+    def of(cls, piece: MaskPiece) -> MaskPieceResource:
+        """The wire form of a piece, unchecked: lists of a hundred thousand numbers are known."""
+        return cls.model_construct(
+            layer=piece.layer,
+            width=piece.width,
+            inputs=piece.inputs,
+            first_row=piece.first,
+            end_row=piece.end,
+            next_row=piece.next_row,
+            columns=piece.columns,
+            biases=piece.biases,
         )

@@ -1,0 +1,64 @@
+"""Uploaded files."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String, Text, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from service.domain import CheckpointStatus
+from service.store.tables.base import Row, one_of
+
+
+class UploadColumns:
+    """What checkpoints and data sets have in common."""
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    tenant_id: Mapped[str] = mapped_column(ForeignKey("tenants.id"))
+    name: Mapped[str] = mapped_column(Text)
+    status: Mapped[str] = mapped_column(String(16))
+    sha256: Mapped[str] = mapped_column(String(64))
+    bytes: Mapped[int] = mapped_column(BigInteger)
+    canonical_sha256: Mapped[str | None] = mapped_column(String(64))
+    summary: Mapped[dict[str, Any] | None]
+    rejection_code: Mapped[str | None] = mapped_column(String(64))
+    rejection_detail: Mapped[str | None] = mapped_column(Text)
+    created_at: Mapped[datetime]
+    attempt: Mapped[int]
+    lease_token: Mapped[str | None] = mapped_column(String(64))
+    lease_expires_at: Mapped[datetime | None]
+
+
+def _upload_constraints(table: str) -> tuple[CheckConstraint, Index, Index]:
+    """Known states; one upload per content and tenant, unless rejected; the queue to validate."""
+    kept, waiting = text("status <> 'rejected'"), text("status = 'validating'")
+    return (
+        one_of("status", CheckpointStatus),
+        Index(
+            f"uq_{table}_content",
+            "tenant_id",
+            "sha256",
+            unique=True,
+            sqlite_where=kept,
+            postgresql_where=kept,
+        ),
+        Index(
+            f"ix_{table}_validating", "created_at", sqlite_where=waiting, postgresql_where=waiting
+        ),
+    )
+
+
+class CheckpointRow(UploadColumns, Row):
+    """Uploaded target networks."""
+
+    __tablename__ = "checkpoints"
+    __table_args__ = _upload_constraints("checkpoints")
+
+
+class DatasetRow(UploadColumns, Row):
+    """Uploaded data sets."""
+
+    __tablename__ = "datasets"
+    __table_args__ = _upload_constraints("datasets")

@@ -1,0 +1,104 @@
+"""Runs every check of schemathesis against the served API: `python -m tests.contract.check`.
+
+The database is SQLite in a temporary folder, or a temporary one on the PostgreSQL of the tests.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from service.settings import Settings
+from service.store.schema import upgrade
+from tests.conftest import temporary_database
+from tests.service.operations import own_ids
+from tests.service.running_api import serve_api
+
+_SCHEMATHESIS = str(Path(sys.executable).with_name("schemathesis"))
+# A fuzzer that finds its own key in the list would lock itself out.
+_CLOSING_THE_DOOR = ("revoke_api_key", "change_api_key", "rotate_api_key")
+
+
+# What a schema cannot say is refused by name: cursors that nobody issued, specs that contradict
+# themselves, periods that end before they start, ETags of another version.
+_CONFIGURATION = """
+[checks.positive_data_acceptance]
+expected-statuses = ["2xx", "3xx", "400", "401", "403", "404", "409", "412", "422", "429", "5xx"]
+"""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What schemathesis said."""
+
+    status: int
+    cases: int
+    text: str
+
+
+def check(
+    database_url: str,
+    folder: Path,
+    examples: int,
+    seed: int,
+    phases: str = "examples,coverage,fuzzing",
+) -> Outcome:
+    """Serve a migrated database and try every operation with generated requests."""
+    settings = Settings(
+        data=folder / "data",
+        database_url=database_url,
+        rate_limit_requests=10**8,
+        max_queued_jobs=10**8,
+    )
+    (folder / "schemathesis.toml").write_text(_CONFIGURATION)
+    with serve_api(settings) as api:
+        own_ids(api)
+        command = [
+            *(_SCHEMATHESIS, "run", str(api.client.base_url.join("/openapi.json"))),
+            *("--header", f"Authorization: Bearer {api.key}", "--checks", "all", "--no-color"),
+            *("--max-examples", str(examples), "--seed", str(seed), "--workers", "2"),
+            *("--continue-on-failure", "--suppress-health-check", "all", "--warnings", "off"),
+            *("--phases", phases, "--generation-database", ":memory:"),
+            *("--request-timeout", "60", "--max-response-time", "60"),
+            *(part for name in _CLOSING_THE_DOOR for part in ("--exclude-operation-id", name)),
+        ]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder)
+    text = done.stdout + done.stderr
+    counted = re.search(r"(\d+) generated", text)
+    return Outcome(done.returncode, int(counted[1]) if counted else 0, text)
+
+
+@contextlib.contextmanager
+def _database(kind: str, folder: Path) -> Iterator[str]:
+    if kind == "sqlite":
+        url = f"sqlite:///{folder}/state.sqlite"
+        upgrade(url)
+        yield url
+        return
+    for url in temporary_database():
+        upgrade(url)
+        yield url
+
+
+def main() -> int:
+    """Print schemathesis' report; its exit status."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--database", choices=("sqlite", "postgres"), default="sqlite")
+    parser.add_argument("--examples", type=int, default=100, help="per operation")
+    parser.add_argument("--seed", type=int, default=1)
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name, _database(asked.database, Path(name)) as url:
+        outcome = check(url, Path(name), asked.examples, asked.seed)
+    sys.stdout.write(outcome.text)
+    return outcome.status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

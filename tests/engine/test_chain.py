@@ -1,0 +1,69 @@
+"""Chains against the networks they stand for, and their gradients against differences."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ltengine.activation import specified_activation
+from ltengine.chain import SAMPLES_PER_TILE, target_chain, ticket_chain
+from ltengine.evaluation import compact
+from ltengine.sparse_network import rebuild
+from tests.engine.networks import (
+    ACTIVATIONS,
+    CONSTRUCTIONS,
+    construct_ticket,
+    make_spec,
+    random_network,
+)
+from tests.engine.test_evaluation import dense_evaluation
+
+
+@pytest.mark.parametrize("construction", CONSTRUCTIONS)
+@pytest.mark.parametrize("activation", sorted(ACTIVATIONS))
+def test_chains_are_their_networks(construction: str, activation: str) -> None:
+    network = random_network([6, 5, 4, 3], density=0.7)
+    spec = make_spec(construction, activation, input={"low": -1.0, "high": 1.0})
+    layers = rebuild(construct_ticket(network, spec)[0])
+    x = np.random.default_rng(1).uniform(-1, 1, (6, SAMPLES_PER_TILE))
+
+    ticket, _ = ticket_chain(compact(layers), 6).outputs(x)
+    target, _ = target_chain(network, specified_activation(spec)).outputs(x)
+
+    assert ticket == pytest.approx(dense_evaluation(layers, x.T).T, abs=1e-5)
+    exact = network.evaluate(x.T, specified_activation(spec)).T
+    assert target == pytest.approx(exact, abs=1e-12)
+
+
+@pytest.mark.parametrize("construction", CONSTRUCTIONS)
+@pytest.mark.parametrize("activation", ["leaky_relu", "tanh"])
+def test_a_gradient_is_what_a_small_step_changes(construction: str, activation: str) -> None:
+    network = random_network([6, 5, 4, 3], density=0.7)
+    spec = make_spec(construction, activation)
+    layers = compact(rebuild(construct_ticket(network, spec)[0]))
+    rng = np.random.default_rng(2)
+    x = rng.uniform(0.2, 1, (6, SAMPLES_PER_TILE))
+    weights = rng.standard_normal((3, SAMPLES_PER_TILE))
+    step = 1e-7 * rng.standard_normal(x.shape)
+
+    for chain in (
+        ticket_chain(layers, 6),
+        target_chain(network, specified_activation(spec)),
+    ):
+        before, drives = chain.outputs(x)
+        after, _ = chain.outputs(x + step)
+        change = (weights * (after - before)).sum(0)
+        expected = (chain.gradient(drives, weights) * step).sum(0)
+        assert expected == pytest.approx(change, abs=1e-10)
+
+
+def test_neurons_that_carry_one_unit_are_merged() -> None:
+    """A ReLU ticket's first layer becomes one neuron for each sign of each input."""
+    network = random_network([6, 5, 3])
+    layers = compact(rebuild(construct_ticket(network, make_spec("L+1"))[0]))
+    merged = ticket_chain(layers, 6)
+
+    constants = np.count_nonzero(layers[0].biases)
+    assert layers[0].biases.size > 40
+    assert merged.widths[0] <= 12 + constants
+    assert merged.widths[2] == 3
