@@ -27,8 +27,12 @@ SPEC: dict[str, Any] = {
     "activation": {"name": "relu"},
     "input": {"mean": 0.0, "std": 1.0, "low": 0.0, "high": 1.0},
 }
-# Needs large subsets, so that constructing the large network takes seconds.
-SLOW_SPEC: dict[str, Any] = SPEC | {"construction": "2L", "tolerance": {"parameter": 1e-4}}
+# Needs large subsets of large base sets, so that constructing the large network takes seconds.
+SLOW_SPEC: dict[str, Any] = SPEC | {
+    "construction": "2L",
+    "base_set": {"size": 24},
+    "tolerance": {"parameter": 1e-6},
+}
 
 Stack = Embedded | Production
 

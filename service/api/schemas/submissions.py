@@ -13,6 +13,7 @@ from pydantic import (
     Field,
     RootModel,
     Tag,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
@@ -47,7 +48,13 @@ class StrictModel(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    _no_truth = field_validator("*", mode="before")(refuse_truth)
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_truth(cls, value: Any, info: ValidationInfo) -> Any:
+        assert info.field_name is not None
+        return (
+            value if cls.model_fields[info.field_name].annotation is bool else refuse_truth(value)
+        )
 
 
 class JobAsked(StrictModel):
