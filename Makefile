@@ -42,6 +42,7 @@ bench: setup ## a part of the benchmarks, beside the last recorded ratios (minut
 bench-all: setup ## all benchmarks; rewrites benchmarks/recorded.json, RESULTS.md and time.svg
 	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e '.[bench]'
 	$(BIN)/python -m benchmarks all $(BENCH)
+
 contract: setup ## every check of schemathesis against the running service, on both databases
 	$(BIN)/python -m tests.contract.check --database sqlite --examples 60
 	PYTHON=$(BIN)/python tests/run_services.sh $(BIN)/python -m tests.contract.check --database postgres --examples 60

@@ -281,7 +281,7 @@ def test_the_gpu_image_differs_in_what_is_installed_and_nothing_else() -> None:
     assert SERVICES["gpu-worker"]["image"] != SERVICES["worker"]["image"]
 
 
-def test_images_are_pinned_to_a_version() -> None:
+def test_l1_images_are_pinned_to_a_version() -> None:
     for name, service in SERVICES.items():
         image, _, tag = service["image"].partition(":")
         assert image

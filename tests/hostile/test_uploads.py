@@ -76,7 +76,7 @@ def test_a_length_beyond_all_numbers_is_refused(api: RunningApi) -> None:
             assert connection.closed()
 
 
-def test_endless_chunks_are_cut_off_at_the_limit(api: RunningApi) -> None:
+def test_u2_endless_chunks_are_cut_off_at_the_limit(api: RunningApi) -> None:
     with connect(api) as connection:
         connection.send_head("Transfer-Encoding: chunked")
 
@@ -95,7 +95,7 @@ def test_data_sets_have_a_limit_too(api: RunningApi) -> None:
     assert answer.json()["code"] == "PAYLOAD_TOO_LARGE"
 
 
-def test_a_length_that_promises_too_much_ends_with_the_connection(api: RunningApi) -> None:
+def test_u2_a_length_that_promises_too_much_ends_with_the_connection(api: RunningApi) -> None:
     with connect(api) as connection:
         connection.send_head("Content-Length: 2000000")
         connection.send(bytes(1_500_000))
@@ -135,7 +135,7 @@ def test_a_client_that_goes_away_leaves_nothing(api: RunningApi) -> None:
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "GZIP", "deflate", "br", "identity, gzip", "x"])
-def test_an_encoded_body_is_refused(api: RunningApi, encoding: str) -> None:
+def test_u3_an_encoded_body_is_refused(api: RunningApi, encoding: str) -> None:
     answer = api.client.post(
         "/v1/checkpoints",
         content=gzip.compress(bytes(1_000_000)),
@@ -226,7 +226,7 @@ def test_an_empty_body_is_refused(api: RunningApi) -> None:
 @pytest.mark.parametrize(
     "name", ["a\r\nSet-Cookie: b", "a\nb", "a\x00b", "\x1b[31m", "\x7f", "\x85"]
 )
-def test_a_name_with_control_characters_is_refused(api: RunningApi, name: str) -> None:
+def test_u1_a_name_with_control_characters_is_refused(api: RunningApi, name: str) -> None:
     answer = api.client.post("/v1/checkpoints", params={"name": name}, content=b"weights")
 
     assert answer.status_code == 422
@@ -234,7 +234,7 @@ def test_a_name_with_control_characters_is_refused(api: RunningApi, name: str) -
 
 
 @pytest.mark.parametrize("name", ["", "x" * 256])
-def test_a_name_has_a_length(api: RunningApi, name: str) -> None:
+def test_u1_a_name_has_a_length(api: RunningApi, name: str) -> None:
     answer = api.client.post("/v1/checkpoints", params={"name": name}, content=b"weights")
 
     assert answer.json()["errors"][0]["parameter"] == "name"

@@ -41,7 +41,7 @@ def test_no_route_answers_without_a_valid_key(api: RunningApi) -> None:
             assert_refused(operation.call(bare, ids))
 
 
-def test_a_wrong_key_is_no_key(api: RunningApi) -> None:
+def test_a2_a_wrong_key_is_no_key(api: RunningApi) -> None:
     with httpx.Client(base_url=api.client.base_url, trust_env=False) as bare:
         for wrong, value in wrong_credentials(api.key).items():
             answer = bare.get("/v1/jobs", headers={"Authorization": value.encode("latin-1")})
@@ -129,7 +129,7 @@ def test_another_tenants_files_cannot_be_used(api: RunningApi, ids: dict[str, st
             assert answer.json()["code"] == "NOT_FOUND"
 
 
-def test_lists_hold_only_what_is_ones_own(api: RunningApi, ids: dict[str, str]) -> None:
+def test_a1_lists_hold_only_what_is_ones_own(api: RunningApi, ids: dict[str, str]) -> None:
     for collection, kind in [
         ("checkpoints", "checkpoint"),
         ("datasets", "dataset"),
@@ -149,7 +149,7 @@ def test_an_id_that_cannot_be_one_does_not_exist(api: RunningApi) -> None:
         assert answer.headers["Content-Type"] == "application/problem+json"
 
 
-def test_every_request_leaves_one_line_without_secrets(api: RunningApi) -> None:
+def test_a2_every_request_leaves_one_line_without_secrets(api: RunningApi) -> None:
     query = {"name": "a private name"}
     headers = {"X-Request-ID": "trace-1"}
 

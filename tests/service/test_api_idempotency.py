@@ -62,13 +62,15 @@ def test_a_key_belongs_to_one_request(api: RunningApi, document: dict[str, Any])
     assert count_jobs(api) == 1
 
 
-def test_a_key_belongs_to_one_tenant(api: RunningApi, document: dict[str, Any]) -> None:
+def test_a3_a_key_belongs_to_one_tenant(api: RunningApi, document: dict[str, Any]) -> None:
     post(api, document)
     theirs = {"checkpoint_id": upload(api.stranger)["id"], "spec": SPEC}
 
     answer = api.stranger.post("/v1/jobs", json=theirs, headers={"Idempotency-Key": KEY})
 
     assert answer.status_code == 202
+    assert "Idempotency-Replayed" not in answer.headers
+    assert answer.json()["checkpoint_id"] == theirs["checkpoint_id"]
 
 
 def test_a_refused_request_leaves_its_key_free(api: RunningApi, document: dict[str, Any]) -> None:

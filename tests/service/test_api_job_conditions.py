@@ -220,6 +220,27 @@ def test_lists_are_filtered_and_their_cursors_bound_to_the_filters(
     assert len(page(checkpoint_id=checkpoint["id"]).json()["data"]) == 3
 
 
+def test_a3_a_filter_is_compared_and_never_a_pattern(
+    api: RunningApi, checkpoint: dict[str, Any]
+) -> None:
+    hostile = {"a": "' OR 1=1 --", "a.b": "(x+x+)+y", "0": "$.a", "c": "%"}
+    job = submit(api.client, checkpoint["id"], labels=hostile)
+    submit(api.client, checkpoint["id"], labels={"a": "x" * 256, "a.c": "xxxx", "c": "x"})
+
+    def found(label: str) -> list[str]:
+        answer = api.client.get("/v1/jobs", params={"label": label})
+        assert answer.status_code == 200, answer.text
+        return [item["id"] for item in answer.json()["data"]]
+
+    for name, value in hostile.items():
+        assert found(f"{name}={value}") == [job["id"]]
+    for label in ("a=.*", "a=%", "a=_", "a='||'", "a.b=(x+x+)+", "a.b=x", "c=*", "0=$.a.b"):
+        assert found(label) == [], label
+    for label in ("a*=x", '$."a"=x', "a[0]=x", "a'=x", "%=x", ".*=x"):
+        answer = api.client.get("/v1/jobs", params={"label": label})
+        assert answer.status_code == 422, label
+
+
 @pytest.mark.parametrize(
     "query",
     [

@@ -91,7 +91,7 @@ def test_a_cursor_is_refused_where_it_was_not_issued(api: RunningApi, jobs: list
         assert answer.json()["code"] == "INVALID_CURSOR"
 
 
-def test_a_tampered_cursor_is_refused(api: RunningApi, jobs: list[str]) -> None:
+def test_a3_a_tampered_cursor_is_refused(api: RunningApi, jobs: list[str]) -> None:
     cursor = page(api, limit=3)["next_cursor"]
     data = base64.urlsafe_b64decode(cursor)
     other = base64.urlsafe_b64encode(data[:16] + jobs[-1].encode()).decode()

@@ -76,7 +76,9 @@ def test_once_started_always_started(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", ["/livez", "/v1/jobs", "/v1/jobs/job_nobody", "/nowhere"])
-def test_every_answer_has_the_headers_that_keep_browsers_safe(api: RunningApi, path: str) -> None:
+def test_l2_every_answer_has_the_headers_that_keep_browsers_safe(
+    api: RunningApi, path: str
+) -> None:
     headers = api.client.get(path, headers={"Origin": "https://evil.example"}).headers
 
     assert headers["X-Content-Type-Options"] == "nosniff"

@@ -140,7 +140,7 @@ LABELS: list[tuple[str, Any]] = [
 
 
 @pytest.mark.parametrize("labels", [case[1] for case in LABELS], ids=[case[0] for case in LABELS])
-def test_labels_are_bounded_text(api: RunningApi, checkpoint_id: str, labels: Any) -> None:
+def test_a3_labels_are_bounded_text(api: RunningApi, checkpoint_id: str, labels: Any) -> None:
     errors = refuse(api, {"checkpoint_id": checkpoint_id, "spec": SPEC, "labels": labels})
 
     assert all(error["pointer"].startswith("/labels") for error in errors)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import time
 from pathlib import Path
 
@@ -14,7 +16,7 @@ from service.settings import Settings
 from tests.conftest import redis_server
 
 
-def test_the_embedded_broker_is_a_private_folder_of_the_data_folder(tmp_path: Path) -> None:
+def test_b2_the_embedded_broker_is_a_private_folder_of_the_data_folder(tmp_path: Path) -> None:
     queue = open_queue(Settings(data=tmp_path))
 
     queue.wake("job")
@@ -22,7 +24,19 @@ def test_the_embedded_broker_is_a_private_folder_of_the_data_folder(tmp_path: Pa
     messages = list((tmp_path / "broker" / "messages").iterdir())
     assert len(messages) == 1
     assert "ltforge.job" in messages[0].read_text()
-    assert (tmp_path / "broker").stat().st_mode & 0o077 == 0
+    for folder in ("broker", "broker/messages", "broker/control"):
+        assert (tmp_path / folder).stat().st_mode & 0o077 == 0
+
+
+def test_b2_a_message_holds_no_ids_no_paths_and_no_code(tmp_path: Path) -> None:
+    open_queue(Settings(data=tmp_path)).wake("validate")
+
+    (file,) = (tmp_path / "broker" / "messages").iterdir()
+    message = json.loads(file.read_text())
+    arguments, keywords, _ = json.loads(base64.b64decode(message["body"]))
+    assert message["content-type"] == "application/json"
+    assert message["headers"]["task"] == "ltforge.validate"
+    assert (arguments, keywords) == ([], {})
 
 
 @pytest.mark.slow
