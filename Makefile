@@ -43,9 +43,9 @@ bench-all: setup ## all benchmarks; rewrites benchmarks/recorded.json, RESULTS.m
 	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e '.[bench]'
 	$(BIN)/python -m benchmarks all $(BENCH)
 
-contract: setup ## every check of schemathesis against the running service, on both databases
-	$(BIN)/python -m tests.contract.check --database sqlite --examples 60
-	PYTHON=$(BIN)/python tests/run_services.sh $(BIN)/python -m tests.contract.check --database postgres --examples 60
+contract: setup ## every check of schemathesis, 5,000 requests and more on each database (half an hour)
+	$(BIN)/python -m tests.contract.check --database sqlite --cases 5000
+	PYTHON=$(BIN)/python tests/run_services.sh $(BIN)/python -m tests.contract.check --database postgres --cases 5000
 
 clean: ## remove what make made
 	rm -rf $(VENV) .demo

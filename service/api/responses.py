@@ -121,10 +121,9 @@ def downloads(description: str, *errors: type[ServiceError], head: bool = False)
     whole = named | {
         "Content-Digest": {"description": "The same, of this answer.", "schema": _TEXT}
     }
-    content = {} if head else {"content": _FILE_CONTENT}
     unchanged = {**EVERYWHERE, "ETag": DOWNLOAD_HEADERS["ETag"]}
     answers: Responses = {
-        200: {"description": description, "headers": whole, **content},
+        200: {"description": description, "headers": whole, "content": _FILE_CONTENT},
         304: {"description": "The file is one that If-None-Match names.", "headers": unchanged},
     }
     if not head:

@@ -1,12 +1,14 @@
 """Runs every check of schemathesis against the served API: `python -m tests.contract.check`.
 
 The database is SQLite in a temporary folder, or a temporary one on the PostgreSQL of the tests.
+Requests are generated in rounds, each from a seed of its own, until there were as many as asked.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import itertools
 import re
 import subprocess
 import sys
@@ -18,8 +20,9 @@ from pathlib import Path
 from service.settings import Settings
 from service.store.schema import upgrade
 from tests.conftest import temporary_database
+from tests.contract.hands import busy_hands
 from tests.service.operations import own_ids
-from tests.service.running_api import serve_api
+from tests.service.running_api import RunningApi, serve_api
 
 _SCHEMATHESIS = str(Path(sys.executable).with_name("schemathesis"))
 # A fuzzer that finds its own key in the list would lock itself out.
@@ -43,14 +46,9 @@ class Outcome:
     text: str
 
 
-def check(
-    database_url: str,
-    folder: Path,
-    examples: int,
-    seed: int,
-    phases: str = "examples,coverage,fuzzing",
-) -> Outcome:
-    """Serve a migrated database and try every operation with generated requests."""
+@contextlib.contextmanager
+def served(database_url: str, folder: Path) -> Iterator[RunningApi]:
+    """An API over a migrated database, with something of every kind in it and hands at work."""
     settings = Settings(
         data=folder / "data",
         database_url=database_url,
@@ -60,16 +58,22 @@ def check(
     (folder / "schemathesis.toml").write_text(_CONFIGURATION)
     with serve_api(settings) as api:
         own_ids(api)
-        command = [
-            *(_SCHEMATHESIS, "run", str(api.client.base_url.join("/openapi.json"))),
-            *("--header", f"Authorization: Bearer {api.key}", "--checks", "all", "--no-color"),
-            *("--max-examples", str(examples), "--seed", str(seed), "--workers", "2"),
-            *("--continue-on-failure", "--suppress-health-check", "all", "--warnings", "off"),
-            *("--phases", phases, "--generation-database", ":memory:"),
-            *("--request-timeout", "60", "--max-response-time", "60"),
-            *(part for name in _CLOSING_THE_DOOR for part in ("--exclude-operation-id", name)),
-        ]
-        done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder)
+        with busy_hands(settings):
+            yield api
+
+
+def check(api: RunningApi, folder: Path, examples: int, seed: int, phases: str) -> Outcome:
+    """Try every operation with generated requests."""
+    command = [
+        *(_SCHEMATHESIS, "run", str(api.client.base_url.join("/openapi.json"))),
+        *("--header", f"Authorization: Bearer {api.key}", "--checks", "all", "--no-color"),
+        *("--max-examples", str(examples), "--seed", str(seed), "--workers", "2"),
+        *("--continue-on-failure", "--suppress-health-check", "all", "--warnings", "off"),
+        *("--phases", phases, "--generation-database", ":memory:"),
+        *("--request-timeout", "60", "--max-response-time", "60"),
+        *(part for name in _CLOSING_THE_DOOR for part in ("--exclude-operation-id", name)),
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder)
     text = done.stdout + done.stderr
     counted = re.search(r"(\d+) generated", text)
     return Outcome(done.returncode, int(counted[1]) if counted else 0, text)
@@ -87,17 +91,38 @@ def _database(kind: str, folder: Path) -> Iterator[str]:
         yield url
 
 
+def _rounds(first_seed: int) -> Iterator[tuple[int, str]]:
+    """Seeds and phases: what does not depend on the seed comes once."""
+    yield first_seed, "examples,coverage"
+    for seed in itertools.count(first_seed):
+        yield seed, "fuzzing"
+
+
 def main() -> int:
-    """Print schemathesis' report; its exit status."""
+    """Check until there were enough requests; 1 and schemathesis' report at the first failure."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--database", choices=("sqlite", "postgres"), default="sqlite")
-    parser.add_argument("--examples", type=int, default=100, help="per operation")
-    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--cases", type=int, default=5000, help="generated requests, at least")
+    parser.add_argument("--examples", type=int, default=10, help="per operation and round")
+    parser.add_argument("--seed", type=int, default=1, help="of the first round")
     asked = parser.parse_args()
-    with tempfile.TemporaryDirectory() as name, _database(asked.database, Path(name)) as url:
-        outcome = check(url, Path(name), asked.examples, asked.seed)
-    sys.stdout.write(outcome.text)
-    return outcome.status
+    cases = 0
+    with (
+        tempfile.TemporaryDirectory() as name,
+        _database(asked.database, Path(name)) as url,
+        served(url, Path(name)) as api,
+    ):
+        for seed, phases in _rounds(asked.seed):
+            outcome = check(api, Path(name), asked.examples, seed, phases)
+            cases += outcome.cases
+            print(f"{asked.database}: {cases} cases, seed {seed}, {phases}", flush=True)
+            if outcome.status:
+                print(outcome.text)
+                return 1
+            if cases >= asked.cases:
+                break
+    print(f"{asked.database}: {cases} cases, 0 failures")
+    return 0
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.contract.check import check
+from tests.contract.check import check, served
 
 
 @pytest.mark.slow
@@ -14,7 +14,8 @@ from tests.contract.check import check
 def test_generated_requests_find_nothing_against_the_contract(
     database_url: str, tmp_path: Path
 ) -> None:
-    outcome = check(database_url, tmp_path, examples=1, seed=1, phases="examples,fuzzing")
+    with served(database_url, tmp_path) as api:
+        outcome = check(api, tmp_path, examples=1, seed=1, phases="examples,fuzzing")
 
     assert outcome.status == 0, outcome.text
     assert outcome.cases >= 40

@@ -81,31 +81,3 @@ def test_a_database_knows_whether_its_schema_is_the_expected_one(empty_url: str)
 
     assert not is_current(store)
     store.dispose()
-
-
-def test_rows_survive_all_migrations(empty_url: str) -> None:
-    """Tables that SQLite builds anew keep their rows, and what refers to them."""
-    upgrade(empty_url, "0001")
-    engine = create_engine(empty_url)
-    moment = "2026-01-01 00:00:00"
-    rows = (
-        f"INSERT INTO tenants VALUES ('ten', 'ours', '{moment}', NULL)",
-        "INSERT INTO checkpoints (id, tenant_id, name, status, sha256, bytes, created_at, attempt)"
-        f" VALUES ('ckp', 'ten', 'net', 'ready', 'a', 1, '{moment}', 1)",
-        "INSERT INTO jobs (id, tenant_id, kind, checkpoint_id, spec, status, attempt, max_attempts,"
-        " stage, done, total, labels, created_at, queued_at) VALUES ('job', 'ten', 'construct',"
-        f" 'ckp', '{{}}', 'succeeded', 1, 3, 'done', 1, 1, '{{}}', '{moment}', '{moment}')",
-        f"INSERT INTO tickets VALUES ('tkt', 'ten', 'job', 'ckp', 'd', 's', 1, '{{}}', '{moment}')",
-    )
-    with engine.begin() as connection:
-        for row in rows:
-            connection.exec_driver_sql(row)
-
-    for turn in (upgrade, lambda url: downgrade(url, "0001"), upgrade):
-        turn(empty_url)
-        with engine.connect() as connection:
-            found = connection.exec_driver_sql(
-                "SELECT jobs.id, jobs.kind FROM tickets JOIN jobs ON jobs.id = tickets.job_id"
-            ).all()
-            assert [tuple(row) for row in found] == [("job", "construct")]
-    engine.dispose()

@@ -49,7 +49,7 @@ def _piece_too(responses: dict[int | str, dict[str, object]]) -> dict[int | str,
     operation_id="head_ticket_mask",
     summary="What a download of the ticket file would be",
     response_model=None,
-    responses=downloads("Headers alone.", *_ALWAYS, head=True),
+    responses=_piece_too(downloads("Headers alone.", *_ALWAYS, head=True)),
 )
 def get_mask(
     request: Request,
