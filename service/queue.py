@@ -6,9 +6,11 @@ the next piece of work from the database and the housekeeper announces forgotten
 
 from __future__ import annotations
 
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
+from amqp.exceptions import PreconditionFailed
 from celery import Celery
 from kombu.exceptions import OperationalError
 
@@ -35,9 +37,27 @@ class CeleryQueue:
     def wake(self, kind: WorkKind) -> None:
         """Send one message; the broker's failure is reported, never waited out."""
         try:
-            self._application.send_task(TASK_NAMES[kind], queue=kind, retry=False)
-        except (OperationalError, OSError) as failure:
-            raise QueueUnavailable(f"The broker did not take the message: {failure}") from failure
+            self._application.send_task(
+                TASK_NAMES[kind], queue=kind, retry=False, confirm_timeout=_CONFIRM_SECONDS
+            )
+        except self._failures as failure:
+            raise QueueUnavailable(_explain(failure)) from failure
+
+    @cached_property
+    def _failures(self) -> tuple[type[Exception], ...]:
+        """What the broker's library raises, not all of which Celery translates."""
+        connection = self._application.connection_for_write()
+        found = (*connection.connection_errors, *connection.channel_errors)
+        return (OperationalError, OSError, *found)
+
+
+def _explain(failure: Exception) -> str:
+    if isinstance(failure, PreconditionFailed):
+        return (
+            f"RabbitMQ has the queue as another type than LTFORGE_BROKER_QUEUE_TYPE says: {failure}"
+            " Delete the queue (the database announces its work again), or change the setting."
+        )
+    return f"The broker did not take the message: {failure}"
 
 
 class MemoryQueue:
@@ -58,19 +78,26 @@ def open_queue(settings: Settings) -> CeleryQueue:
 
 def broker_configuration(settings: Settings) -> dict[str, Any]:
     """Celery's keyword configuration of the broker, the same for senders and workers."""
-    if settings.broker_url:
-        # Two quick tries to connect, not kombu's hundred: callers have the outbox to fall back on.
-        options: dict[str, Any] = {
-            "socket_timeout": 30,
-            "socket_connect_timeout": 5,
-            "max_retries": 1,
-            "interval_start": 0.1,
-        }
-        return _configuration(settings.broker_url, options)
-    folder = settings.data / "broker"
-    return _configuration(
-        "filesystem://localhost", _folder_options(folder, settings.broker_poll_seconds)
-    )
+    if not settings.broker_url:
+        folder = settings.data / "broker"
+        return _configuration(
+            "filesystem://localhost", _folder_options(folder, settings.broker_poll_seconds)
+        )
+    options: dict[str, Any] = dict(_FEW_TRIES)
+    if settings.broker_url.startswith("amqp"):
+        # Without the broker's word, a message into a dying connection would count as sent.
+        options |= {"confirm_publish": True, "client_properties": {"connection_name": "ltforge"}}
+    else:
+        options |= {"socket_timeout": 30, "socket_connect_timeout": 5}
+    return _configuration(settings.broker_url, options) | {
+        "task_create_missing_queue_type": settings.broker_queue_type,
+    }
+
+
+# To connect: two quick tries, not kombu's hundred; callers have the outbox to fall back on.
+_FEW_TRIES = {"max_retries": 1, "interval_start": 0.1}
+# RabbitMQ that is short of memory or disk takes no messages and does not say so.
+_CONFIRM_SECONDS = 5.0
 
 
 def _configuration(url: str, options: dict[str, Any]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -13,10 +13,18 @@ from service.domain import Limits
 
 MEBIBYTE = 1 << 20
 GIBIBYTE = 1 << 30
+BROKERS = ("redis://", "rediss://", "amqp://", "amqps://")
+"""How a broker's URL may begin."""
 
 
 def _sqlite_in(values: dict[str, Any]) -> str:
     return f"sqlite:///{values['data']}/ltforge.sqlite"
+
+
+def _supported_broker(url: str) -> str:
+    if url and not url.startswith(BROKERS):
+        raise ValueError(f"must begin with one of {', '.join(BROKERS)}, or be empty")
+    return url
 
 
 class Settings(BaseSettings):
@@ -29,7 +37,9 @@ class Settings(BaseSettings):
     )
     database_url: str = Field(default_factory=_sqlite_in)
     # Empty: the filesystem broker inside the data folder.
-    broker_url: str = ""
+    broker_url: Annotated[str, AfterValidator(_supported_broker)] = ""
+    # On a RabbitMQ cluster, quorum: a classic queue is away while its one node is.
+    broker_queue_type: Literal["classic", "quorum"] = "classic"
     host: str = "127.0.0.1"
     port: int = 8000
 

@@ -13,6 +13,7 @@ from sqlalchemy import create_engine, make_url, text
 from service.store import Store, open_store
 from service.store.schema import upgrade
 from service.store.tables import Row
+from tests.rabbitmq import temporary_vhost
 
 DEFAULT_POSTGRES_URL = "postgresql://postgres@127.0.0.1:5432/postgres"
 DEFAULT_REDIS_URL = "redis://127.0.0.1:6379/0"
@@ -53,6 +54,13 @@ def migrated_postgres_url() -> Iterator[str]:
 @pytest.fixture
 def empty_postgres_url() -> Iterator[str]:
     yield from temporary_database()
+
+
+@pytest.fixture(scope="session")
+def rabbitmq_url() -> Iterator[str]:
+    """A RabbitMQ virtual host for this session alone."""
+    with temporary_vhost() as url:
+        yield url
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.slow)])

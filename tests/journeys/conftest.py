@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,12 +13,24 @@ import pytest
 from safetensors.numpy import save_file
 
 from tests.journeys.customer import Customer
-from tests.journeys.stacks import Embedded, Production, embedded, production
+from tests.journeys.stacks import (
+    Embedded,
+    Production,
+    embedded,
+    production,
+    production_on_rabbitmq,
+)
 
-FORMS = {"embedded": embedded, "production": production}
+FORMS = {
+    "embedded": embedded,
+    "production": production,
+    "rabbitmq": production_on_rabbitmq,
+}
+CHOSEN = os.environ.get("LTFORGE_TEST_STACKS", "embedded production").split()
+"""Where the journeys are made; on RabbitMQ all of them by `make test-rabbitmq` alone."""
 
 
-@pytest.fixture(scope="session", params=sorted(FORMS))
+@pytest.fixture(scope="session", params=CHOSEN)
 def stack(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Embedded | Production]:

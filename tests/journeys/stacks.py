@@ -9,8 +9,8 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -22,7 +22,11 @@ from service.store import open_store
 from service.store.schema import upgrade
 from tests.conftest import redis_server, temporary_database
 from tests.journeys.process_table import child_running
+from tests.rabbitmq import temporary_vhost
 from tests.waiting import wait_until
+
+Broker = Callable[[], AbstractContextManager[str]]
+"""What makes a broker of a stack's own, and yields its URL."""
 
 # Short enough to watch a recovery, long enough for a busy machine.
 SHORT_TIMES = {
@@ -121,7 +125,7 @@ def embedded(folder: Path, key: str | None = None, expected_status: int = 0) -> 
 
 @dataclass
 class Production:
-    """PostgreSQL, Redis, and the API, the worker and the housekeeper on their own."""
+    """PostgreSQL, a broker, and the API, the worker and the housekeeper on their own."""
 
     url: str
     key: str
@@ -147,12 +151,17 @@ class Production:
 
 
 @contextmanager
-def production(folder: Path) -> Iterator[Production]:
-    """Run the parts over a fresh database and a Redis database of our own."""
+def production(
+    folder: Path, broker: Broker | None = None, settings: Mapping[str, str] | None = None
+) -> Iterator[Production]:
+    """Run the parts over a fresh database and a broker of our own: Redis, where none is given."""
     port = free_port()
-    with contextmanager(temporary_database)() as database_url, _broker() as broker_url:
+    with (
+        contextmanager(temporary_database)() as database_url,
+        (broker or _redis)() as broker_url,
+    ):
         upgrade(database_url)
-        environment = os.environ | SHORT_TIMES
+        environment = os.environ | SHORT_TIMES | dict(settings or {})
         environment |= {
             "LTFORGE_DATA": str(folder / "data"),
             "LTFORGE_DATABASE_URL": database_url,
@@ -172,7 +181,14 @@ def production(folder: Path) -> Iterator[Production]:
 
 
 @contextmanager
-def _broker() -> Iterator[str]:
+def production_on_rabbitmq(folder: Path) -> Iterator[Production]:
+    """The same over RabbitMQ."""
+    with production(folder, temporary_vhost) as running:
+        yield running
+
+
+@contextmanager
+def _redis() -> Iterator[str]:
     """A numbered database of the Redis server, emptied before and after."""
     url = f"{redis_server().rpartition('/')[0]}/{random.SystemRandom().randint(1, 15)}"
     client = redis.Redis.from_url(url)
