@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help setup demo test test-fast serve check contract bench bench-all clean
+.PHONY: help setup demo test test-rabbitmq test-fast serve check contract bench bench-all clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -21,8 +21,11 @@ setup: $(STAMP) ## virtual environment in .venv with everything installed
 demo: setup ## serve the embedded default, build an L+1 and a 2L ticket of a real network, print the reports
 	$(BIN)/python -m ltforge.demo
 
-test: setup ## the whole suite, on real PostgreSQL and Redis
+test: setup ## the whole suite, on real PostgreSQL, Redis and RabbitMQ
 	PYTHON=$(BIN)/python tests/run_services.sh $(BIN)/python -m pytest
+
+test-rabbitmq: setup ## all journeys on PostgreSQL and RabbitMQ; make test makes one of them there
+	LTFORGE_TEST_STACKS=rabbitmq PYTHON=$(BIN)/python tests/run_services.sh $(BIN)/python -m pytest tests/journeys tests/service/test_queue.py
 
 test-fast: setup ## unit tests only, no services
 	$(BIN)/python -m pytest -m 'not slow and not gpu'

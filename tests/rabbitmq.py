@@ -33,7 +33,7 @@ def close_connections(url: str) -> None:
     """Have the broker close every connection to a virtual host, as its restart would."""
     name = url.rpartition("/")[2]
     control(
-        "[rabbit_networking:close_connection(Pid, \"closed by a test\") || "
+        '[rabbit_networking:close_connection(Pid, "closed by a test") || '
         "#{pid := Pid, vhost := Name} <- "
         "[maps:from_list(L) || L <- rabbit_networking:connection_info_all([pid, vhost])], "
         f'Name =:= <<"{name}">>].'

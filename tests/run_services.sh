@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
-# Runs a command with a real PostgreSQL and a real Redis at hand:
+# Runs a command with a real PostgreSQL, a real Redis and a real RabbitMQ at hand:
 #   tests/run_services.sh python -m pytest
 # Uses LTFORGE_TEST_POSTGRES_URL and LTFORGE_TEST_REDIS_URL where set, else servers on the standard
 # local ports, else installs and starts Debian's packages where it may, else says what to do.
+# RabbitMQ has to be on this machine, as tests make virtual hosts with rabbitmqctl; where it cannot
+# be had, the tests that need it are skipped, and say so.
 set -euo pipefail
 
 PYTHON=${PYTHON:-python3}
@@ -10,6 +12,9 @@ LOCAL_POSTGRES=postgresql://postgres@127.0.0.1:5432/postgres
 OWN_PORT=54329
 OWN_POSTGRES=postgresql://postgres@127.0.0.1:$OWN_PORT/postgres
 LOCAL_REDIS=redis://127.0.0.1:6379/0
+LOCAL_RABBITMQ=amqp://guest:guest@127.0.0.1:5672//
+OWN_RABBITMQ_PORT=35672
+OWN_RABBITMQ=amqp://guest:guest@127.0.0.1:$OWN_RABBITMQ_PORT//
 
 postgres_answers() {
   "$PYTHON" -c 'import psycopg, sys; psycopg.connect(sys.argv[1], connect_timeout=3).close()' \
@@ -18,6 +23,11 @@ postgres_answers() {
 
 redis_answers() {
   "$PYTHON" -c 'import redis, sys; redis.Redis.from_url(sys.argv[1], socket_timeout=3).ping()' \
+    "$1" 2>/dev/null
+}
+
+rabbitmq_answers() {
+  "$PYTHON" -c 'import kombu, sys; kombu.Connection(sys.argv[1], connect_timeout=3).connect()' \
     "$1" 2>/dev/null
 }
 
@@ -56,6 +66,17 @@ start_redis() {
   redis_answers "$LOCAL_REDIS" || redis-server --daemonize yes --save '' --bind 127.0.0.1 >/dev/null
 }
 
+# A node of our own, beside any other: its name and port tell them apart.
+start_rabbitmq() {
+  command -v rabbitmq-server >/dev/null || install rabbitmq-server || return 1
+  # Debian starts the package's own node where it can.
+  rabbitmq_answers "$LOCAL_RABBITMQ" && return 0
+  [ "$(id -u)" = 0 ] || return 1
+  export RABBITMQ_NODENAME=ltforge_tests@localhost RABBITMQ_NODE_PORT=$OWN_RABBITMQ_PORT
+  export RABBITMQ_NODE_IP_ADDRESS=127.0.0.1 RABBITMQ_CONFIG_FILE=/nonexistent
+  rabbitmq_answers "$OWN_RABBITMQ" || rabbitmq-server -detached >&2
+}
+
 if [ -z "${LTFORGE_TEST_POSTGRES_URL:-}" ]; then
   LTFORGE_TEST_POSTGRES_URL=$LOCAL_POSTGRES
   if ! postgres_answers "$LOCAL_POSTGRES"; then
@@ -76,5 +97,11 @@ fi
 wait_for redis_answers "$LTFORGE_TEST_REDIS_URL" ||
   fail "Redis does not answer at $LTFORGE_TEST_REDIS_URL"
 
-export LTFORGE_TEST_POSTGRES_URL LTFORGE_TEST_REDIS_URL
+LTFORGE_TEST_RABBITMQ_URL=$LOCAL_RABBITMQ
+if ! rabbitmq_answers "$LOCAL_RABBITMQ" && start_rabbitmq; then
+  rabbitmq_answers "$LOCAL_RABBITMQ" || LTFORGE_TEST_RABBITMQ_URL=$OWN_RABBITMQ
+  wait_for rabbitmq_answers "$LTFORGE_TEST_RABBITMQ_URL" || true
+fi
+
+export LTFORGE_TEST_POSTGRES_URL LTFORGE_TEST_REDIS_URL LTFORGE_TEST_RABBITMQ_URL
 exec "$@"

@@ -28,6 +28,7 @@ def create_worker(settings: Settings, workplace: Workplace | None = None) -> Cel
         worker_prefetch_multiplier=1,
         worker_concurrency=settings.job_slots + 2,
         worker_pool="threads",
+        worker_consumer="worker.consumer:ImmediateConsumer",
         worker_enable_remote_control=False,
         worker_redirect_stdouts=False,
         worker_soft_shutdown_timeout=0,

@@ -182,8 +182,8 @@ def production(
 
 @contextmanager
 def production_on_rabbitmq(folder: Path) -> Iterator[Production]:
-    """The same over RabbitMQ."""
-    with production(folder, temporary_vhost) as running:
+    """The same over RabbitMQ, with the queues of a cluster."""
+    with production(folder, temporary_vhost, {"LTFORGE_BROKER_QUEUE_TYPE": "quorum"}) as running:
         yield running
 
 

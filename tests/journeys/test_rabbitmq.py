@@ -14,12 +14,10 @@ from tests.rabbitmq import close_connections, temporary_vhost
 pytestmark = pytest.mark.slow
 
 
-@pytest.mark.parametrize("queue_type", ["classic", "quorum"])
 def test_jobs_come_to_their_end_also_when_the_broker_hangs_up(
-    tmp_path: Path, small_checkpoint: Path, queue_type: str
+    tmp_path: Path, small_checkpoint: Path
 ) -> None:
-    settings = {"LTFORGE_BROKER_QUEUE_TYPE": queue_type}
-    with production(tmp_path, temporary_vhost, settings) as stack:
+    with production(tmp_path, temporary_vhost) as stack:
         customer = Customer(stack.url, stack.key)
         first = customer.finished(customer.submit(small_checkpoint, SPEC))
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 import subprocess
 import sys
 
+from celery.worker.consumer import Consumer
+
 from service.queue import TASK_NAMES
 from service.settings import Settings
 from worker.celery_app import create_worker
+from worker.consumer import ImmediateConsumer
 from worker.workplace import Workplace
 
 
@@ -34,3 +37,16 @@ def test_messages_are_acknowledged_early_and_leave_no_results(
     assert application.conf.accept_content == ["json"]
     assert not application.conf.worker_enable_remote_control
     assert set(TASK_NAMES.values()) <= set(application.tasks)
+
+
+def test_the_consumer_is_celerys_own_but_for_delayed_tasks(
+    settings: Settings, workplace: Workplace
+) -> None:
+    application = create_worker(settings, workplace)
+
+    left_out = set(Consumer.Blueprint.default_steps) - set(
+        ImmediateConsumer.Blueprint.default_steps
+    )
+
+    assert [step.rpartition(":")[2] for step in left_out] == ["DelayedDelivery"]
+    assert application.conf.worker_consumer == "worker.consumer:ImmediateConsumer"
