@@ -73,6 +73,52 @@ def assemble_ticket(
     )
 
 
+def first_tightening(specification: Specification) -> float:
+    """By what the first attempt multiplies an output tolerance."""
+    return 1.0 if specification.tolerance.output is None else FIRST_TIGHTENING
+
+
+def next_tightening(
+    specification: Specification, certificate: Certificate | None, tightening: float
+) -> float | None:
+    """By what the next attempt does, after one with that certificate; None: it is good enough."""
+    wanted = specification.tolerance.output
+    if wanted is None or certificate is None:
+        return None
+    proved = float(certificate.errors.sum())
+    if proved <= wanted:
+        return None
+    return tightening * min(0.5, SAFETY * wanted / proved)
+
+
+def conclude_attempt(
+    found: Construction,
+    network: Network,
+    specification: Specification,
+    attempt: int,
+    cancel: AskCancel,
+) -> ConstructedTicket:
+    """The ticket of a construction, with its certificate where an output tolerance asks for one."""
+    ticket = assemble_ticket(found, network, specification)
+    if specification.tolerance.output is None:
+        return ConstructedTicket(ticket, found, None, attempt)
+    certificate = issue_certificate(ticket, network, rebuild(ticket), specification, cancel=cancel)
+    return ConstructedTicket(ticket, found, certificate, attempt)
+
+
+def check_attempts(attempt: int, specification: Specification, last: ConstructedTicket) -> None:
+    """Raise EngineError (NOT_CERTIFIED) where no further attempt is made."""
+    if attempt < MOST_ATTEMPTS:
+        return
+    proved = 0.0 if last.certificate is None else float(last.certificate.errors.sum())
+    raise EngineError(
+        f"the best certificate after {MOST_ATTEMPTS} constructions is {proved:g} (L1 norm of the "
+        f"output's error), above the tolerance {specification.tolerance.output:g}; raise "
+        "tolerance.output, or give tolerance.parameter",
+        code="NOT_CERTIFIED",
+    )
+
+
 def construct_certified(
     network: Network,
     activation: Activation,
@@ -87,11 +133,9 @@ def construct_certified(
         EngineError: code NOT_CERTIFIED, when no attempt meets the output tolerance.
         EngineError: as ``construct``.
     """
-    wanted = specification.tolerance.output
-    tightening = 1.0 if wanted is None else FIRST_TIGHTENING
-    proved = 0.0
-    for attempt in range(1, MOST_ATTEMPTS + 1):
-        found = construct(
+    tightening, attempt = first_tightening(specification), 1
+    while True:
+        construction = construct(
             network,
             activation,
             specification,
@@ -99,19 +143,9 @@ def construct_certified(
             progress=progress,
             cancel=cancel,
         )
-        ticket = assemble_ticket(found, network, specification)
-        if wanted is None:
-            return ConstructedTicket(ticket, found, None, attempt)
-        certificate = issue_certificate(
-            ticket, network, rebuild(ticket), specification, cancel=cancel
-        )
-        proved = float(certificate.errors.sum())
-        if proved <= wanted:
-            return ConstructedTicket(ticket, found, certificate, attempt)
-        tightening *= min(0.5, SAFETY * wanted / proved)
-    raise EngineError(
-        f"the best certificate after {MOST_ATTEMPTS} constructions is {proved:g} (L1 norm of the "
-        f"output's error), above the tolerance {wanted:g}; raise tolerance.output, or give "
-        "tolerance.parameter",
-        code="NOT_CERTIFIED",
-    )
+        found = conclude_attempt(construction, network, specification, attempt, cancel)
+        tighter = next_tightening(specification, found.certificate, tightening)
+        if tighter is None:
+            return found
+        check_attempts(attempt, specification, found)
+        tightening, attempt = tighter, attempt + 1

@@ -6,7 +6,7 @@ that copy. Spare copies therefore cost nothing until a problem needs them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -14,27 +14,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ltengine.activation import Activation
-from ltengine.base_set import BaseSets, build_base_sets
+from ltengine.blueprint import Blueprint, draw_blueprint
 from ltengine.carrier import SignRule
 from ltengine.cell_problem import CellSolver
-from ltengine.constant_chain import ConstantLayer, build_constants
-from ltengine.construction_kernel import chosen_cells
+from ltengine.constant_chain import ConstantLayer
+from ltengine.copies_builder import CopiesBuilder, expected_problems
 from ltengine.device import cell_solver, choose_device
-from ltengine.errors import Canceled, SpecificationError, UnsolvedProblemsError
-from ltengine.intercept import balance, sum_intercepts
-from ltengine.layer_solver import LayerSolver, ProblemCounts
-from ltengine.layout import plan_network
-from ltengine.mask import LARGEST_WIDTH, LayerMask, MaskBuilder
-from ltengine.network import DenseLayer, Network
+from ltengine.errors import UnsolvedProblemsError
+from ltengine.mask import LayerMask, MaskBuilder
+from ltengine.network import Network
 from ltengine.plan import LayerPlan, Plan, Requirement
-from ltengine.posing import Problems, pose, pose_biases, row_chunks
-from ltengine.problem import Objective, SolutionBatch
+from ltengine.problem_counts import ProblemCounts, RowCounts, total_counts
 from ltengine.progress import AskCancel, ReportProgress, ignore_progress, never_cancel
-from ltengine.requirements import layer_requirements
 from ltengine.role import Role
-from ltengine.solvers.cascade import CascadeSolver
-from ltengine.source import Distribution, Source
 from ltengine.specification import Specification
+
+SHOWN_FAILURES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,124 +41,104 @@ class Construction:
     counts: ProblemCounts
 
 
-Cells: TypeAlias = tuple[NDArray[np.integer], NDArray[np.integer]]
-"""(rows, columns)."""
+FillRows: TypeAlias = Callable[[LayerPlan, NDArray[np.int64], MaskBuilder], RowCounts]
+"""Gives a mask the cells of the rows (ascending) of a layer of copies; counts of all its rows."""
 
 
-def _kept_cells(problems: Problems, solutions: SolutionBatch, base_sets: BaseSets) -> Cells:
-    """Every cell that a solution keeps."""
-    rows, columns = chosen_cells(
-        problems.rows, problems.base_sets, solutions.sizes, solutions.choices, base_sets.columns
-    )
-    return rows, columns
-
-
-class _Backwards:
-    """The walk from the last source layer to the first."""
+class _Building:
+    """Fills rows by building them, and tells how far it is."""
 
     def __init__(
         self,
-        network: Network,
-        plan: Plan,
-        specification: Specification,
+        blueprint: Blueprint,
         solver: CellSolver,
         problems_per_chunk: int,
         progress: ReportProgress,
         cancel: AskCancel,
     ) -> None:
-        self._network = network
-        self._plan = plan
+        self._blueprint = blueprint
         self._solver = solver
         self._problems_per_chunk = problems_per_chunk
         self._progress = progress
         self._cancel = cancel
-        self._source = Source(
-            specification.source.seed, Distribution(specification.source.distribution)
-        )
-        self._objective = Objective(specification.objective)
-        self._chain = build_constants(self._source, plan, CascadeSolver())
-        self.counts = ProblemCounts()
-        self._expected = sum(
-            network.layers[layer.target_layer - 1].nonzero * layer.block_size
-            for layer in plan.layers
-            if layer.role is Role.COPIES
-        )
+        self._expected = sum(expected_problems(blueprint, layer) for layer in blueprint.copies)
         self._done = 0
 
-    def _add_copies(self, mask: MaskBuilder, layer: LayerPlan, rows: NDArray[np.int64]) -> None:
-        target = self._network.layers[layer.target_layer - 1]
-        below = self._plan.layers[layer.layer - 2]
-        constants = self._chain[layer.layer - 2].constants
-        base_sets = build_base_sets(self._source, layer, below, constants)
-        layer_solver = LayerSolver(
-            self._source, layer, base_sets, below.unit_scale, self._solver, self._objective
-        )
-        for chunk in row_chunks(rows, layer, target, base_sets, self._problems_per_chunk):
-            if self._cancel():
-                raise Canceled
-            problems = pose(chunk, layer, target, base_sets)
-            solutions = layer_solver.solve(problems, self.counts)
-            cells = _kept_cells(problems, solutions, base_sets)
-            if base_sets.intercepts is not None:
-                cells = self._with_biases(chunk, layer, target, base_sets, layer_solver, cells)
-            mask.append(*cells)
-            self._done += problems.rows.size // base_sets.per_unit
+    def fill(self, layer: LayerPlan, rows: NDArray[np.int64], mask: MaskBuilder) -> RowCounts:
+        """Build the rows here and now."""
+        counts = zero_counts(layer)
+        builder = CopiesBuilder(self._blueprint, layer, self._solver)
+        for built in builder.build(rows, self._problems_per_chunk, self._cancel):
+            mask.append(*built.cells)
+            built.count(counts)
+            self._done += built.problems
             self._progress("construct", min(self._done, self._expected), self._expected)
+        return counts
 
-    def _with_biases(
-        self,
-        rows: NDArray[np.int64],
-        layer: LayerPlan,
-        target: DenseLayer,
-        base_sets: BaseSets,
-        layer_solver: LayerSolver,
-        of_weights: Cells,
-    ) -> Cells:
-        """Above always-on carriers: also the cells that make each row's bias what it should be."""
-        assert base_sets.intercepts is not None
-        sums = sum_intercepts(self._source, layer.layer, rows, *of_weights, base_sets.intercepts)
-        wanted = target.biases[rows // layer.block_size] / layer_solver.unit - sums
-        balanced = balance(self._source, layer.layer, rows, wanted, base_sets.intercepts)
-        problems = pose_biases(rows, balanced.remainders * layer_solver.unit, base_sets)
-        solutions = layer_solver.solve(problems, self.counts)
-        parts = (
-            of_weights,
-            (balanced.cell_rows, balanced.cell_columns),
-            _kept_cells(problems, solutions, base_sets),
-        )
-        kept_rows, kept_columns = zip(*parts, strict=True)
-        return np.concatenate(kept_rows), np.concatenate(kept_columns)
 
-    def mask(self, layer: LayerPlan, needed: NDArray[np.int64]) -> LayerMask:
-        """The cells that make the needed neurons (ascending rows) what the plan says."""
-        mask = MaskBuilder(layer.width, self._plan.widths[layer.layer - 1])
-        rows = needed[needed < layer.first_constant]
+def zero_counts(layer: LayerPlan) -> RowCounts:
+    """Of every row of a layer of copies, to be added to."""
+    return RowCounts.zero(layer.first_constant, layer.requirement.base_set.largest_subset)
+
+
+def _finish_mask(
+    blueprint: Blueprint, layer: LayerPlan, needed: NDArray[np.int64], mask: MaskBuilder
+) -> LayerMask:
+    """Add what needs no problem: carriers, constants and biases."""
+    rows = needed[needed < layer.first_constant]
+    if layer.role is Role.UNIVARIATE:
+        mask.append(rows, rows if layer.carriers_below else rows // layer.block_size)
+    constant: ConstantLayer = blueprint.chain[layer.layer - 1]
+    wanted = np.isin(constant.cell_rows, needed)
+    mask.append(constant.cell_rows[wanted], constant.cell_columns[wanted])
+    bias_rows = needed[needed >= layer.first_constant] if constant.from_biases else needed[:0]
+    if layer.sign_rule is SignRule.ALWAYS_ON:
+        bias_rows = np.concatenate((rows, bias_rows))
+    return mask.build(bias_rows)
+
+
+def walk_backwards(blueprint: Blueprint, fill: FillRows, solver: CellSolver) -> Construction:
+    """From the last source layer to the first: fill the rows that the layer above reads.
+
+    Raises:
+        UnsolvedProblemsError: a problem has no solution in its base set with all spares.
+    """
+    plan = blueprint.plan
+    masks: list[LayerMask] = []
+    sums: list[NDArray[np.int64]] = []
+    failed: list[tuple[LayerPlan, int]] = []
+    needed = np.arange(plan.layers[-1].units)
+    for layer in reversed(plan.layers):
+        builder = MaskBuilder(layer.width, plan.widths[layer.layer - 1])
         if layer.role is Role.COPIES:
-            self._add_copies(mask, layer, rows)
-        else:
-            mask.append(rows, rows if layer.carriers_below else rows // layer.block_size)
-        constant: ConstantLayer = self._chain[layer.layer - 1]
-        wanted = np.isin(constant.cell_rows, needed)
-        mask.append(constant.cell_rows[wanted], constant.cell_columns[wanted])
-        bias_rows = needed[needed >= layer.first_constant] if constant.from_biases else needed[:0]
-        if layer.sign_rule is SignRule.ALWAYS_ON:
-            bias_rows = np.concatenate((rows, bias_rows))
-        return mask.build(bias_rows)
+            counts = fill(layer, needed[needed < layer.first_constant], builder)
+            sums.append(counts.table.sum(axis=0, dtype=np.int64))
+            failed += [(layer, int(row)) for row in np.flatnonzero(counts.unsolved)]
+        mask = _finish_mask(blueprint, layer, needed, builder)
+        masks.append(mask)
+        needed = mask.used_columns()
+    counts_of_all = total_counts(sums)
+    if failed:
+        raise _unsolved(blueprint, counts_of_all, failed, solver)
+    return Construction(plan, tuple(reversed(masks)), counts_of_all)
 
 
-def _check_widths(plan: Plan) -> None:
-    """Raise SpecificationError where a layer has more neurons than can be counted."""
-    if max(plan.widths) >= LARGEST_WIDTH:
-        raise SpecificationError(
-            [
-                {
-                    "pointer": "/source/depth",
-                    "code": "WIDTH",
-                    "detail": f"the source would be {max(plan.widths):,} neurons wide, which is "
-                    f"{LARGEST_WIDTH:,} or more; take a lower depth or a smaller base_set.size",
-                }
-            ]
-        )
+def _unsolved(
+    blueprint: Blueprint,
+    counts: ProblemCounts,
+    failed: list[tuple[LayerPlan, int]],
+    solver: CellSolver,
+) -> UnsolvedProblemsError:
+    """Names the first problems, whoever failed to solve them."""
+    shown: list[str] = []
+    for layer, row in failed[:SHOWN_FAILURES]:
+        builder = CopiesBuilder(blueprint, layer, solver)
+        shown += builder.describe_unsolved(row, SHOWN_FAILURES - len(shown))
+    return UnsolvedProblemsError(
+        f"{counts.unsolved} of {counts.total} subset-sum problems have no solution within "
+        f"tolerance ({'; '.join(shown)}); raise "
+        "base_set.size or base_set.largest_subset, raise the tolerance, or take another seed"
+    )
 
 
 def construct(
@@ -199,31 +174,11 @@ def construct(
 
     The constructions are those of Theorems 2.5, 2.7 and 2.9.
     """
-    if requirements is None:
-        requirements = layer_requirements(network, activation, specification, tightening=tightening)
-    plan = plan_network(network, activation, specification, requirements)
-    _check_widths(plan)
-    solver = solver or cell_solver(choose_device(specification.device, network.parameters))
-    walk = _Backwards(
-        network,
-        plan,
-        specification,
-        solver,
-        problems_per_chunk or solver.problems_per_chunk,
-        progress,
-        cancel,
+    blueprint = draw_blueprint(
+        network, activation, specification, tightening=tightening, requirements=requirements
     )
-    masks: list[LayerMask] = []
-    needed = np.arange(plan.layers[-1].units)
-    for layer in reversed(plan.layers):
-        mask = walk.mask(layer, needed)
-        masks.append(mask)
-        needed = mask.used_columns()
-    counts = walk.counts
-    if counts.unsolved:
-        raise UnsolvedProblemsError(
-            f"{counts.unsolved} of {counts.total} subset-sum problems have no solution within "
-            f"tolerance ({'; '.join(counts.failures)}); raise "
-            "base_set.size or base_set.largest_subset, raise the tolerance, or take another seed"
-        )
-    return Construction(plan, tuple(reversed(masks)), counts)
+    solver = solver or cell_solver(choose_device(specification.device, network.parameters))
+    building = _Building(
+        blueprint, solver, problems_per_chunk or solver.problems_per_chunk, progress, cancel
+    )
+    return walk_backwards(blueprint, building.fill, solver)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,39 +26,19 @@ LARGEST_OFFER = 32
 """More candidates at once would make the exact search of a stubborn problem too slow."""
 GROWTH = 4
 SLIDE = 12
-SHOWN_FAILURES = 3
 
 
-@dataclass(slots=True)
-class ProblemCounts:
-    """What was solved, and how.
+@dataclass(frozen=True, slots=True)
+class Solved:
+    """Problems with their solutions.
 
     Attributes:
-        total: problems posed.
-        unsolved: of them, without a solution.
-        spare_used: of them, solved only with spare candidates.
-        histogram: solutions by number of elements.
-        failures: the first few unsolved ones, in words.
+        solutions: in the order of the problems.
+        with_spares: (problem,) solved, but only with spare candidates.
     """
 
-    total: int = 0
-    unsolved: int = 0
-    spare_used: int = 0
-    histogram: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
-    failures: list[str] = field(default_factory=list)
-
-    def add_sizes(self, sizes: NDArray[np.int8]) -> None:
-        """Count a chunk of solved problems."""
-        counts = np.bincount(sizes[sizes >= 0], minlength=self.histogram.size)
-        counts[: self.histogram.size] += self.histogram
-        self.histogram = counts
-
-    @property
-    def mean_size(self) -> float:
-        """Mean number of elements of a solution."""
-        solved = self.histogram.sum()
-        elements = (self.histogram * np.arange(self.histogram.size)).sum()
-        return float(elements / solved) if solved else 0.0
+    solutions: SolutionBatch
+    with_spares: NDArray[np.bool_]
 
 
 def spare_offers(size: int, available: int) -> Iterator[tuple[int, int]]:
@@ -122,9 +102,10 @@ class LayerSolver:
             solutions.choices[solutions.choices != NO_CHOICE] += np.uint8(first)
         return solutions
 
-    def solve(self, problems: Problems, counts: ProblemCounts) -> SolutionBatch:
+    def solve(self, problems: Problems) -> Solved:
         """The optimum over the base set, else over the first offer with spares that has one."""
         solutions = self._attempt(problems, 0, self._size)
+        with_spares = np.zeros(problems.rows.size, np.bool_)
         open_problems = solutions.unsolved()
         for first, last in spare_offers(self._size, self._base_sets.addresses.shape[1]):
             if open_problems.size == 0:
@@ -132,23 +113,17 @@ class LayerSolver:
             found = self._attempt(problems.take(open_problems), first, last)
             solutions.sizes[open_problems] = found.sizes
             solutions.choices[open_problems] = found.choices
-            counts.spare_used += int((found.sizes != UNSOLVED).sum())
+            with_spares[open_problems] = found.sizes != UNSOLVED
             open_problems = solutions.unsolved()
-        counts.total += problems.rows.size
-        counts.unsolved += open_problems.size
-        counts.add_sizes(solutions.sizes)
-        self._describe_failures(problems, open_problems, counts)
-        return solutions
+        return Solved(solutions, with_spares)
 
-    def _describe_failures(
-        self, problems: Problems, open_problems: NDArray[np.int64], counts: ProblemCounts
-    ) -> None:
-        for p in open_problems[: SHOWN_FAILURES - len(counts.failures)]:
-            neuron = problems.rows[p] // self._layer.block_size
-            base_set = int(problems.base_sets[p])
-            unit = "bias" if base_set == self._base_sets.bias else "input"
-            place = "" if unit == "bias" else f" {base_set // self._base_sets.per_unit}"
-            counts.failures.append(
-                f"target layer {self._layer.target_layer}, neuron {neuron}, {unit}{place} = "
-                f"{problems.targets[p]:.6g}"
-            )
+    def describe(self, problems: Problems, place: int) -> str:
+        """One of the problems in words."""
+        neuron = problems.rows[place] // self._layer.block_size
+        base_set = int(problems.base_sets[place])
+        unit = "bias" if base_set == self._base_sets.bias else "input"
+        number = "" if unit == "bias" else f" {base_set // self._base_sets.per_unit}"
+        return (
+            f"target layer {self._layer.target_layer}, neuron {neuron}, {unit}{number} = "
+            f"{problems.targets[place]:.6g}"
+        )

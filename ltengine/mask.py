@@ -111,6 +111,17 @@ class MaskBuilder:
         _sort_rows(rows, columns, self._counts, self._columns[self._size : size])
         self._size = size
 
+    def append_rows(
+        self, first: int, counts: NDArray[np.int64], columns: NDArray[np.int32]
+    ) -> None:
+        """Add whole rows from ``first`` on: (row,) their cells, and those cells in order."""
+        size = self._size + columns.size
+        if size > self._columns.size:
+            self._columns.resize(size + size // 4, refcheck=False)
+        self._columns[self._size : size] = columns
+        self._counts[first : first + counts.size] += counts
+        self._size = size
+
     def build(self, bias_rows: NDArray[np.int64]) -> LayerMask:
         """The mask of all cells, with the bias cells of these rows; the builder is spent."""
         self._columns.resize(self._size, refcheck=False)

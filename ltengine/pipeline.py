@@ -13,7 +13,11 @@ import numpy as np
 from ltengine import ENGINE_VERSION
 from ltengine.activation import specified_activation
 from ltengine.certificate import issue_certificate
-from ltengine.certified_construction import assemble_ticket, construct_certified
+from ltengine.certified_construction import (
+    ConstructedTicket,
+    assemble_ticket,
+    construct_certified,
+)
 from ltengine.checkpoint import ReadCheckpoint, read_checkpoint
 from ltengine.construction import construct
 from ltengine.dataset import Dataset, check_dataset, normalise, read_dataset
@@ -73,6 +77,21 @@ class PipelineRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class Material:
+    """What a construction works on, read and checked.
+
+    Attributes:
+        network: the target.
+        specification: with its activation resolved.
+        dataset: to evaluate on, or None.
+    """
+
+    network: Network
+    specification: Specification
+    dataset: Dataset | None
+
+
+@dataclass(frozen=True, slots=True)
 class _Observation:
     """Largest output errors found, and accuracies where there is a data set."""
 
@@ -111,7 +130,7 @@ def _observe(
     return _Observation(on_data, searched.error, accuracy)
 
 
-class _Stopwatch:
+class Stopwatch:
     """Seconds of each stage, by the caller's clock."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
@@ -120,6 +139,7 @@ class _Stopwatch:
         self.seconds: dict[str, float] = {}
 
     def stage_done(self, stage: str) -> None:
+        """Note how long this stage took since the one before."""
         now = self._clock()
         self.seconds[stage] = now - self._last
         self.seconds["total"] = now - self._start
@@ -135,6 +155,24 @@ def _require_valid(verdict: Verdict) -> None:
         )
 
 
+def load_material(request: PipelineRequest) -> Material:
+    """Read checkpoint and data set, and check that they fit the spec.
+
+    Raises:
+        EngineError: they cannot be read, do not fit, or the device is not here.
+    """
+    check_device(request.specification.device)
+    require_one_source(request.specification)
+    checkpoint = read_checkpoint(request.checkpoint)
+    dataset = read_dataset(request.dataset) if request.dataset else None
+    specification = resolve_activation(
+        request.specification, checkpoint.suggested_activation, checkpoint.suggested_slope
+    )
+    if dataset is not None:
+        check_dataset(dataset, specification.input, checkpoint.network.inputs)
+    return Material(checkpoint.network, specification, dataset)
+
+
 def run_pipeline(
     request: PipelineRequest,
     *,
@@ -147,27 +185,49 @@ def run_pipeline(
     Raises:
         EngineError: any of its kinds; then no ticket file is written.
     """
-    check_device(request.specification.device)
-    require_one_source(request.specification)
     numba.set_num_threads(min(request.threads or ALL_THREADS, ALL_THREADS))
-    watch = _Stopwatch(clock)
+    watch = Stopwatch(clock)
     progress("load", 0, 1)
-    checkpoint = read_checkpoint(request.checkpoint)
-    dataset = read_dataset(request.dataset) if request.dataset else None
-    network = checkpoint.network
-    specification = resolve_activation(
-        request.specification, checkpoint.suggested_activation, checkpoint.suggested_slope
-    )
-    if dataset is not None:
-        check_dataset(dataset, specification.input, network.inputs)
-    activation = specified_activation(specification)
+    material = load_material(request)
     watch.stage_done("load")
+    return construct_ticket(request, material, watch, progress=progress, cancel=cancel)
 
+
+def construct_ticket(
+    request: PipelineRequest,
+    material: Material,
+    watch: Stopwatch,
+    *,
+    progress: ReportProgress = ignore_progress,
+    cancel: AskCancel = never_cancel,
+) -> dict[str, Any]:
+    """The same once everything is loaded."""
     found = construct_certified(
-        network, activation, specification, progress=progress, cancel=cancel
+        material.network,
+        specified_activation(material.specification),
+        material.specification,
+        progress=progress,
+        cancel=cancel,
     )
-    ticket = found.ticket
     watch.stage_done("construct")
+    return finish_ticket(request, material, found, watch, progress=progress, cancel=cancel)
+
+
+def finish_ticket(
+    request: PipelineRequest,
+    material: Material,
+    found: ConstructedTicket,
+    watch: Stopwatch,
+    *,
+    progress: ReportProgress = ignore_progress,
+    cancel: AskCancel = never_cancel,
+) -> dict[str, Any]:
+    """Verify and evaluate a constructed ticket; write its file; the report.
+
+    Raises:
+        EngineError: code VERIFICATION_FAILED, or CANCELED; then no ticket file is written.
+    """
+    network, ticket, specification = material.network, found.ticket, material.specification
     step("verify", 0, 1, progress, cancel)
     verdict = verify(ticket, network, found.certificate)
     _require_valid(verdict)
@@ -178,7 +238,7 @@ def run_pipeline(
     watch.stage_done("verify")
 
     step("evaluate", 0, 1, progress, cancel)
-    observation = _observe(network, layers, specification, dataset, cancel)
+    observation = _observe(network, layers, specification, material.dataset, cancel)
     watch.stage_done("evaluate")
 
     file_bytes, digest = save_ticket(ticket, request.ticket)

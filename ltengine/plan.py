@@ -114,6 +114,11 @@ class LayerPlan:
         return self.activation.m_plus**chain
 
     @property
+    def base_sets_per_unit(self) -> int:
+        """How many problems a parameter of the layer of copies above poses."""
+        return 2 if self.sign_rule is SignRule.BOTH else 1
+
+    @property
     def unit_scale(self) -> float:
         """A candidate of unit weight passes on unit_scale * x: the unit of the problems."""
         if self.role is Role.COPIES:

@@ -17,7 +17,7 @@ from ltengine.activation import Activation
 from ltengine.base_set import build_base_sets
 from ltengine.constant_chain import build_constants
 from ltengine.device import cell_solver, choose_device
-from ltengine.layer_solver import LayerSolver, ProblemCounts
+from ltengine.layer_solver import LayerSolver
 from ltengine.network import Network
 from ltengine.plan import LayerPlan, Plan
 from ltengine.posing import pose, row_chunks
@@ -56,14 +56,16 @@ def _time_layer(
     # every so-many-th row, so that the sample has neurons of all kinds
     step = max(1, layer.first_constant * per_row // SAMPLE_PROBLEMS)
     rows = np.arange(0, layer.first_constant, step)
-    counts = ProblemCounts()
+    problems = 0
     layer_solver = LayerSolver(
         source, layer, base_sets, below.unit_scale, cell_solver(device), objective
     )
     start = clock()
     for chunk in row_chunks(rows, layer, target, base_sets, SAMPLE_PROBLEMS):
-        layer_solver.solve(pose(chunk, layer, target, base_sets), counts)
-    return prepared, (clock() - start) / max(counts.total, 1)
+        posed = pose(chunk, layer, target, base_sets)
+        layer_solver.solve(posed)
+        problems += posed.rows.size
+    return prepared, (clock() - start) / max(problems, 1)
 
 
 def predict(

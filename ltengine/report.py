@@ -7,9 +7,9 @@ from typing import Any
 
 from ltengine.certificate import Certificate
 from ltengine.initialization import standard_size
-from ltengine.layer_solver import ProblemCounts
 from ltengine.network import Network
 from ltengine.plan import Plan
+from ltengine.problem_counts import ProblemCounts
 from ltengine.role import Role
 from ltengine.ticket import Ticket
 from ltengine.verification import Verdict

@@ -16,7 +16,7 @@ from ltengine.base_set import BaseSets
 from ltengine.cell_kernel import draw_items
 from ltengine.cell_problem import DrawnCellSolver
 from ltengine.errors import Canceled
-from ltengine.layer_solver import LayerSolver, ProblemCounts
+from ltengine.layer_solver import LayerSolver
 from ltengine.plan import LayerPlan
 from ltengine.posing import Problems
 from ltengine.problem import (
@@ -174,7 +174,7 @@ def _solve(
     cancel: AskCancel,
 ) -> tuple[SolutionBatch, NDArray[np.float64], int]:
     """Solutions, the chosen candidates' values, and how many problems needed spares."""
-    counts = ProblemCounts()
+    spare_used = 0
     layer_solver = LayerSolver(
         source, layer, base_sets, unit_scale, DrawnCellSolver(solver), objective
     )
@@ -184,7 +184,9 @@ def _solve(
         if cancel():
             raise Canceled
         chunk = problems.take(np.arange(first, min(first + PROBLEMS_PER_CHUNK, problems.rows.size)))
-        found = layer_solver.solve(chunk, counts)
+        solved = layer_solver.solve(chunk)
+        found = solved.solutions
+        spare_used += int(np.count_nonzero(solved.with_spares))
         items = draw_items(
             source,
             layer.layer,
@@ -201,4 +203,4 @@ def _solve(
         np.concatenate([batch.sizes for batch in batches]),
         np.concatenate([batch.choices for batch in batches]),
     )
-    return solutions, np.concatenate(values), counts.spare_used
+    return solutions, np.concatenate(values), spare_used
