@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 import pytest
 import yaml
+from compose_pydantic import ComposeSpecification
 from kombu import Connection
 from sqlalchemy.engine import make_url
 
@@ -137,9 +138,7 @@ def test_every_file_folder_and_volume_named_exists() -> None:
         for volume in service.get("volumes", []):
             source = volume.split(":")[0]
             known = (
-                (ROOT / source).is_file()
-                if source.startswith(".")
-                else source in COMPOSE["volumes"]
+                (ROOT / source).exists() if source.startswith(".") else source in COMPOSE["volumes"]
             )
             assert known, volume
     for service in OURS.values():
@@ -206,7 +205,7 @@ def test_every_setting_is_a_field_of_the_settings_and_they_accept_it(
 
 def test_the_example_has_every_variable_and_no_other() -> None:
     text = (ROOT / "docker-compose.yml").read_text()
-    used = set(re.findall(r"\$\{(\w+)", text))
+    used = {*re.findall(r"\$\{(\w+)", text), "COMPOSE_PROFILES"}
 
     assert used == set(EXAMPLE)
     for name, default in re.findall(r"\$\{(\w+):-([^}]*)\}", text):
@@ -262,7 +261,7 @@ def test_every_command_is_a_program_of_ours(name: str) -> None:
     assert 'if __name__ == "__main__":' in Path(spec.origin).read_text()
 
 
-@pytest.mark.parametrize("name", [*sorted(OURS), "proxy"])
+@pytest.mark.parametrize("name", sorted(SERVICES.keys() - {"postgres"}))
 def test_what_faces_clients_and_files_can_write_next_to_nothing(name: str) -> None:
     service = SERVICES[name]
 
@@ -270,6 +269,44 @@ def test_what_faces_clients_and_files_can_write_next_to_nothing(name: str) -> No
     assert service["tmpfs"] == ["/tmp"]
     assert service["cap_drop"] == ["ALL"]
     assert service["security_opt"] == ["no-new-privileges:true"]
+
+
+def test_postgres_writes_to_its_volume_and_to_memory_alone() -> None:
+    postgres = SERVICES["postgres"]
+
+    assert postgres["read_only"]
+    assert postgres["cap_drop"] == ["ALL"]
+    assert "SYS_ADMIN" not in postgres["cap_add"]
+
+
+def test_every_container_has_limits_and_runs_in_a_profile_that_is_known() -> None:
+    known = {"cpu": {"worker"}, "gpu": {"gpu-worker"}, "monitoring": {"prometheus", "grafana"}}
+    for name, service in SERVICES.items():
+        assert service["deploy"]["resources"]["limits"].keys() == {"cpus", "memory", "pids"}
+        assert service.get("profiles", []) == [key for key, names in known.items() if name in names]
+    assert EXAMPLE["COMPOSE_PROFILES"] in known
+
+
+def test_everything_that_answers_requests_has_a_health_check() -> None:
+    silent = {"migrate", "worker", "gpu-worker", "housekeeper"}
+
+    assert {name for name, item in SERVICES.items() if "healthcheck" not in item} == silent
+
+
+def test_the_file_follows_the_compose_specification() -> None:
+    text = re.sub(
+        r"\$\{(\w+)(?::[-?][^}]*)?\}",
+        lambda match: EXAMPLE[match[1]] or "0a1b2c",
+        (ROOT / "docker-compose.yml").read_text(),
+    )
+    document = yaml.safe_load(text)
+
+    parsed = ComposeSpecification.model_validate(
+        {name: value for name, value in document.items() if not name.startswith("x-")}
+    )
+
+    assert parsed.services is not None
+    assert set(parsed.services) == set(SERVICES)
 
 
 def test_the_gpu_image_differs_in_what_is_installed_and_nothing_else() -> None:
