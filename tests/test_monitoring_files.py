@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from service.api.exposition import expose
-from service.domain import DeliveryStatus, JobKind, JobStatus, CheckpointStatus
+from service.domain import CheckpointStatus, DeliveryStatus, JobKind, JobStatus
 from service.store import Store
 
 ROOT = Path(__file__).resolve().parents[1]
