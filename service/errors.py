@@ -12,6 +12,9 @@ ServiceError
 ├── EmptyUpload              an upload without a single byte
 ├── InvalidDigest            a Content-Digest that cannot be read
 ├── DigestMismatch           an upload whose bytes are not those announced
+├── ChecksumMismatch         a piece of a resumable upload whose bytes are not those announced
+├── UploadLocked             another request writes to the resumable upload
+├── UploadExpired            a resumable upload that nobody went on with for too long
 ├── StorageFull              the blob store has no room for an upload
 ├── UploadRejected           a job names a checkpoint or data set that was rejected
 ├── Conflict                 the resource's state does not allow what was asked
@@ -31,6 +34,7 @@ No class here knows HTTP: `service.api.problems` maps each to a status.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 
 class ServiceError(Exception):
@@ -159,6 +163,39 @@ class DigestMismatch(ServiceError):  # noqa: N818
             f"The bytes that arrived do not have the {algorithm} digest that Content-Digest "
             "announces; send the file again."
         )
+
+
+class ChecksumMismatch(ServiceError):  # noqa: N818
+    """The bytes of one piece of an upload are not those that were announced."""
+
+    code = "CHECKSUM_MISMATCH"
+
+    def __init__(self, algorithm: str) -> None:
+        super().__init__(
+            f"The bytes that arrived do not have the {algorithm} checksum that Upload-Checksum "
+            "announces; none of them was kept, so send the same piece again."
+        )
+
+
+class UploadLocked(ServiceError):  # noqa: N818
+    """Another request holds the upload."""
+
+    code = "UPLOAD_LOCKED"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Another request is writing to this upload; wait for its end, then ask for the offset "
+            "with HEAD."
+        )
+
+
+class UploadExpired(ServiceError):  # noqa: N818
+    """Nobody went on with the upload in time."""
+
+    code = "UPLOAD_EXPIRED"
+
+    def __init__(self, moment: datetime) -> None:
+        super().__init__(f"The upload expired at {moment:%Y-%m-%dT%H:%M:%SZ}; begin a new one.")
 
 
 class StorageFull(ServiceError):  # noqa: N818

@@ -63,6 +63,9 @@ class Settings(BaseSettings):
     # An upload that brings less than this per second for so long is given up.
     upload_idle_seconds: float = Field(default=60.0, gt=0)
     upload_least_rate: float = Field(default=1024.0, ge=0)
+    # A resumable upload that nobody goes on with for so long is forgotten.
+    upload_expiry_seconds: float = Field(default=24 * 3600.0, gt=0)
+    max_unfinished_uploads: int = Field(default=1000, ge=0)
     # No file is taken that would leave less room on the disk under the data folder.
     free_disk_bytes: int = Field(default=GIBIBYTE, ge=0)
 

@@ -386,8 +386,9 @@ def test_the_proxy_streams_the_uploads_that_the_api_has() -> None:
     uploads = {
         path
         for path, item in paths.items()
-        if "application/octet-stream"
-        in item.get("post", {}).get("requestBody", {}).get("content", {})
+        for verb in ("post", "patch")
+        for media in item.get(verb, {}).get("requestBody", {}).get("content", {})
+        if media.endswith("octet-stream")
     }
 
     assert location is not None

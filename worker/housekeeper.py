@@ -136,6 +136,7 @@ class Housekeeper:
         """Collect garbage; a disk that fails must not end the other chores."""
         try:
             self._collect_blobs()
+            self._collect_unfinished()
         except OSError as failure:
             _log.warning("collecting blobs is interrupted", error=str(failure))
 
@@ -156,6 +157,22 @@ class Housekeeper:
             if collected:
                 _log.info("removed blobs that nobody needs", blobs=len(collected))
         blobs.discard_stale(_STAGED_SECONDS)
+
+    def _collect_unfinished(self) -> None:
+        """Forget resumable uploads whose time is over, and remove bytes that no upload has."""
+        blobs = LocalBlobStore(self._settings.blobs)
+        with self._store.begin() as tx:
+            expired = tx.uploads.expire(_BATCH)
+        for upload_id in expired:
+            blobs.forget_partial(upload_id)
+        old = blobs.partials_older_than(self._settings.blob_grace_seconds)
+        for start in range(0, len(old), _BATCH):
+            batch = old[start : start + _BATCH]
+            with self._store.read() as tx:
+                unfinished = tx.uploads.unfinished(batch)
+            for upload_id in batch:
+                if upload_id not in unfinished:
+                    blobs.forget_partial(upload_id)
 
     def _needed(self, digests: list[str]) -> set[str]:
         """Which of these blobs some row refers to."""

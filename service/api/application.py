@@ -31,6 +31,7 @@ from service.api.routes import (
     metrics,
     plans,
     problems,
+    resumable_uploads,
     ticket_files,
     tickets,
     webhooks,
@@ -101,6 +102,7 @@ def assemble_routes() -> FastAPI:
     for module in (
         checkpoints,
         datasets,
+        resumable_uploads,
         plans,
         batches,
         jobs,

@@ -130,6 +130,10 @@ async def _dataset_id(dataset_id: Annotated[str, Path()]) -> str:
     return checked_id("dataset", dataset_id)
 
 
+async def _upload_id(upload_id: Annotated[str, Path()]) -> str:
+    return checked_id("upload", upload_id)
+
+
 async def _batch_id(batch_id: Annotated[str, Path()]) -> str:
     return checked_id("batch", batch_id)
 
@@ -156,6 +160,7 @@ async def _delivery_id(delivery_id: Annotated[str, Path()]) -> str:
 
 CheckpointId = Annotated[str, Depends(_checkpoint_id)]
 DatasetId = Annotated[str, Depends(_dataset_id)]
+UploadId = Annotated[str, Depends(_upload_id)]
 BatchId = Annotated[str, Depends(_batch_id)]
 JobId = Annotated[str, Depends(_job_id)]
 TicketId = Annotated[str, Depends(_ticket_id)]

@@ -6,6 +6,7 @@ from typing import Any
 
 _CHECKPOINT, _DATASET = "ckp_06f9z0mj8kqx3v5n2c7r4w1yte", "dst_06f9z0nq2hbd7x4m8s1k5v3jwr"
 _JOB, _TICKET = "job_06f9z0p41c8m5y2t7d3q6n9xkv", "tkt_06f9z0q7n3v6b1x9w4k2h8mcyd"
+_UPLOAD = "upl_06f9z0nt6c1r9w4x8m2k7v5hqd"
 _BATCH = "bat_06f9z0p1s8c4m2y7t5d9q3n6xk"
 _DIGEST = "4b227777d4dd1fc61c6f884f48641d02b4d121d3fd328cb08b5531fcacdabf8a"
 
@@ -100,6 +101,21 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         },
         "created_at": "2026-11-23T12:00:00Z",
         "links": {"self": f"/v1/datasets/{_DATASET}"},
+    },
+    "ResumableUploadResource": {
+        "id": _UPLOAD,
+        "kind": "checkpoint",
+        "name": "lenet300-100-relu.safetensors",
+        "length": 1066840,
+        "offset": 524288,
+        "resource_id": None,
+        "created_at": "2026-11-23T12:00:00Z",
+        "expires_at": "2026-11-24T12:00:00Z",
+        "links": {
+            "self": f"/v1/uploads/{_UPLOAD}",
+            "finalize": f"/v1/uploads/{_UPLOAD}/finalize",
+            "resource": None,
+        },
     },
     "JobSubmission": _SUBMISSION,
     "ConstructSubmission": _SUBMISSION,

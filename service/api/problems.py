@@ -18,6 +18,7 @@ from starlette.routing import Match
 from service.api import refusals
 from service.api.validation import describe_validation_error
 from service.errors import (
+    ChecksumMismatch,
     Conflict,
     DigestMismatch,
     EmptyUpload,
@@ -41,6 +42,8 @@ from service.errors import (
     StorageFull,
     StorageQuotaExceeded,
     StorageUnavailable,
+    UploadExpired,
+    UploadLocked,
     UploadRejected,
 )
 
@@ -133,13 +136,33 @@ PROBLEM_TYPES: dict[type[ServiceError], ProblemType] = {
         400,
         "invalid-digest",
         "The announced digest cannot be read",
-        "Content-Digest is 'sha-256=:BASE64:' or 'sha-512=:BASE64:' (RFC 9530).",
+        "Content-Digest is 'sha-256=:BASE64:' or 'sha-512=:BASE64:' (RFC 9530); Upload-Checksum "
+        "is 'sha1 BASE64', 'sha256 BASE64' or 'sha512 BASE64'.",
     ),
     DigestMismatch: ProblemType(
         400,
         "digest-mismatch",
         "The file was damaged on its way",
         "The bytes are not those that Content-Digest announces; nothing of them was kept.",
+    ),
+    ChecksumMismatch: ProblemType(
+        460,
+        "checksum-mismatch",
+        "The piece was damaged on its way",
+        "The bytes are not those that Upload-Checksum announces; the upload is as it was before.",
+    ),
+    UploadLocked: ProblemType(
+        423,
+        "upload-locked",
+        "Somebody else writes to the upload",
+        "One request at a time may write to an upload or finalize it.",
+        {"Retry-After": "1"},
+    ),
+    UploadExpired: ProblemType(
+        410,
+        "upload-expired",
+        "The upload expired",
+        "Upload-Expires says until when an unfinished upload is kept; every piece puts it off.",
     ),
     StorageFull: ProblemType(
         507,
@@ -217,6 +240,19 @@ PROBLEM_TYPES: dict[type[ServiceError], ProblemType] = {
         "unsupported-encoding",
         "The body must be the bare file",
         "Bodies are taken as they are: no Content-Encoding, no multipart form.",
+    ),
+    refusals.WrongMediaType: ProblemType(
+        415,
+        "wrong-media-type",
+        "The piece has the wrong Content-Type",
+        "Pieces of resumable uploads are application/offset+octet-stream.",
+    ),
+    refusals.UnsupportedTusVersion: ProblemType(
+        412,
+        "unsupported-tus-version",
+        "Another version of tus is spoken here",
+        "Tus-Resumable names the version of the protocol; Tus-Version those that are spoken.",
+        {"Tus-Version": "1.0.0"},
     ),
     refusals.InvalidCursor: ProblemType(
         400,
@@ -381,7 +417,7 @@ def _allowed_methods(request: Request) -> list[str]:
     """All methods of the request's path; the framework names those of its first route alone."""
     return [
         method
-        for method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+        for method in ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE")
         if any(
             route.matches({**request.scope, "method": method})[0] is Match.FULL
             for route in request.app.router.routes

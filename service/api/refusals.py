@@ -11,6 +11,24 @@ class UnsupportedEncoding(ServiceError):  # noqa: N818 - reads as the outcome it
     code = "UNSUPPORTED_ENCODING"
 
 
+class WrongMediaType(ServiceError):  # noqa: N818
+    """A piece of a resumable upload came as something else."""
+
+    code = "WRONG_MEDIA_TYPE"
+
+    def __init__(self, expected: str) -> None:
+        super().__init__(f"Send the bytes with Content-Type: {expected}.")
+
+
+class UnsupportedTusVersion(ServiceError):  # noqa: N818
+    """The request speaks another version of the tus protocol, or does not say which."""
+
+    code = "UNSUPPORTED_TUS_VERSION"
+
+    def __init__(self) -> None:
+        super().__init__("Send Tus-Resumable: 1.0.0, the one version that is spoken here.")
+
+
 class InvalidCursor(ServiceError):  # noqa: N818
     """The cursor was not issued by this service for this tenant and these filters."""
 

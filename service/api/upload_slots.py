@@ -7,13 +7,22 @@ from typing import Annotated
 
 from fastapi import Depends
 
-from service.api.deps import Caller, PartsDep
+from service.api.deps import Caller, Parts, PartsDep
 
 
 def _slot(caller: Caller, parts: PartsDep) -> Iterator[str]:
     """Held from before the body is read until the answer is made, not until it is sent."""
+    yield from _hold(parts, caller.tenant_id, more=1)
+
+
+def _slot_of_a_piece(caller: Caller, parts: PartsDep) -> Iterator[str]:
+    """The same for bytes that were announced, and count as stored since then."""
+    yield from _hold(parts, caller.tenant_id, more=0)
+
+
+def _hold(parts: Parts, tenant_id: str, more: int) -> Iterator[str]:
     with parts.store.begin() as tx:
-        slot_id = tx.quotas.open_slot(caller.tenant_id)
+        slot_id = tx.quotas.open_slot(tenant_id, more)
     try:
         yield slot_id
     finally:
@@ -23,3 +32,5 @@ def _slot(caller: Caller, parts: PartsDep) -> Iterator[str]:
 
 UploadSlot = Annotated[str, Depends(_slot, scope="function")]
 """Asked for by routes that take bytes; refused with 429, or 413 where nothing more fits."""
+PieceSlot = Annotated[str, Depends(_slot_of_a_piece, scope="function")]
+"""Asked for by routes that take bytes which were announced before; refused with 429."""

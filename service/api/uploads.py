@@ -9,7 +9,7 @@ from typing import TypeVar
 import anyio
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 from service.api.refusals import LengthRequired, UnsupportedEncoding, UploadStalled
 from service.errors import EmptyUpload, PayloadTooLarge
@@ -73,9 +73,7 @@ async def receive_file(
 
 def refuse_by_headers(headers: Headers, limit: int) -> None:
     """Refuse what cannot become an upload before a byte of it is read."""
-    encoding = headers.get("Content-Encoding", "identity").strip().lower()
-    if encoding not in ("", "identity"):
-        raise UnsupportedEncoding("Send the file uncompressed, without Content-Encoding.")
+    refuse_encoding(headers)
     if headers.get("Content-Type", "").strip().lower().startswith("multipart/"):
         raise UnsupportedEncoding(
             "Send the file itself as the body, not a form: curl --data-binary @FILE."
@@ -91,31 +89,48 @@ def refuse_by_headers(headers: Headers, limit: int) -> None:
         raise EmptyUpload("The request body is empty; send the file itself as the body.")
 
 
+def refuse_encoding(headers: Headers) -> None:
+    """Raise UnsupportedEncoding for a body that is not the bytes themselves."""
+    encoding = headers.get("Content-Encoding", "identity").strip().lower()
+    if encoding not in ("", "identity"):
+        raise UnsupportedEncoding("Send the file uncompressed, without Content-Encoding.")
+
+
 def _announced_length(headers: Headers) -> int:
     announced = headers.get("Content-Length", "")
     return int(announced) if announced.isdecimal() else 0
 
 
 async def batches(pieces: AsyncIterator[bytes], rules: Reception) -> AsyncIterator[bytes]:
-    """The same bytes in larger pieces; raises UploadStalled when too few come for too long."""
+    """The same bytes in larger pieces; raises UploadStalled when too few come for too long.
+
+    What came before that, or before the client went away, is given out first.
+    """
     batch = bytearray()
     window_ends, arrived = anyio.current_time() + rules.idle_seconds, 0
-    while True:
+    broken: Exception | None = None
+    while broken is None:
         try:
             with anyio.fail_after(rules.idle_seconds):
                 piece = await anext(pieces, None)
         except TimeoutError:
-            raise UploadStalled(rules.idle_seconds) from None
+            broken = UploadStalled(rules.idle_seconds)
+            break
+        except ClientDisconnect as gone:
+            broken = gone
+            break
         if piece is None:
             break
         arrived += len(piece)
+        batch += piece
         if anyio.current_time() > window_ends:
             if arrived < rules.least_rate * rules.idle_seconds:
-                raise UploadStalled(rules.idle_seconds)
+                broken = UploadStalled(rules.idle_seconds)
             window_ends, arrived = anyio.current_time() + rules.idle_seconds, 0
-        batch += piece
         if len(batch) >= _BATCH_BYTES:
             yield bytes(batch)
             batch.clear()
     if batch:
         yield bytes(batch)
+    if broken is not None:
+        raise broken

@@ -27,7 +27,14 @@ from service.domain.keys import ApiKey, KeyScope, Tenant
 from service.domain.limits import Limits, Standing, UsageLine
 from service.domain.problems import Problem
 from service.domain.tickets import Ticket, TicketExport, TicketFilter
-from service.domain.uploads import Checkpoint, CheckpointStatus, Dataset, ValidationTask
+from service.domain.uploads import (
+    Checkpoint,
+    CheckpointStatus,
+    Dataset,
+    ResumableUpload,
+    UploadKind,
+    ValidationTask,
+)
 from service.domain.webhooks import (
     Attempt,
     ClaimedDelivery,
@@ -64,11 +71,13 @@ __all__ = [
     "OutboxMessage",
     "Problem",
     "Progress",
+    "ResumableUpload",
     "Standing",
     "Tenant",
     "Ticket",
     "TicketExport",
     "TicketFilter",
+    "UploadKind",
     "UsageLine",
     "ValidationTask",
     "WebhookDelivery",

@@ -9,6 +9,8 @@ from typing import Any, Literal
 
 from service.domain.problems import Problem
 
+UploadKind = Literal["checkpoint", "dataset"]
+
 
 class CheckpointStatus(StrEnum):
     """States of an uploaded file; the last two are final."""
@@ -58,7 +60,27 @@ class Dataset:
 class ValidationTask:
     """The right to validate one upload until the lease ends."""
 
-    kind: Literal["checkpoint", "dataset"]
+    kind: UploadKind
     id: str
     sha256: str
     lease_token: str
+
+
+@dataclass(frozen=True, slots=True)
+class ResumableUpload:
+    """A file that arrives in pieces: `offset` of `length` bytes are there, durably.
+
+    `metadata` is the client's own text. `resource_id` names the checkpoint or data set that the
+    file became; None before.
+    """
+
+    id: str
+    tenant_id: str
+    kind: UploadKind
+    name: str
+    metadata: str
+    length: int
+    offset: int
+    resource_id: str | None
+    created_at: datetime
+    expires_at: datetime

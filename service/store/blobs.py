@@ -11,6 +11,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
+from service.identifiers import is_id
+from service.store.partial_blobs import LocalPartialBlob, PartialBlob
+
 
 @runtime_checkable
 class StagedBlob(Protocol):
@@ -45,6 +48,15 @@ class BlobStore(Protocol):
     def free_bytes(self) -> int:
         """How much room is left."""
 
+    def partial(self, upload_id: str) -> PartialBlob:
+        """What has come of an unfinished upload, to go on with; raises UploadLocked."""
+
+    def partial_size(self, upload_id: str) -> int:
+        """How many bytes of an unfinished upload are there."""
+
+    def forget_partial(self, upload_id: str) -> None:
+        """Remove the bytes of an unfinished upload, if there are any."""
+
 
 class LocalBlobStore:
     """Blobs in a folder of the local file system, shared by the API and the workers."""
@@ -53,6 +65,8 @@ class LocalBlobStore:
         self._root = root
         self._staging = root / "staging"
         self._staging.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._unfinished = root / "unfinished"
+        self._unfinished.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def stage(self) -> LocalStagedBlob:
         """Begin a new blob in the staging folder, on the same file system as its destination."""
@@ -71,6 +85,47 @@ class LocalBlobStore:
     def free_bytes(self) -> int:
         """What the file system leaves to processes that are not root's."""
         return shutil.disk_usage(self._root).free
+
+    def partial(self, upload_id: str) -> LocalPartialBlob:
+        """What has come of an unfinished upload; raises UploadLocked."""
+        return LocalPartialBlob(self._partial_path(upload_id), self.publish)
+
+    def partial_size(self, upload_id: str) -> int:
+        """How many bytes of an unfinished upload are there."""
+        try:
+            return self._partial_path(upload_id).stat().st_size
+        except FileNotFoundError:
+            return 0
+
+    def forget_partial(self, upload_id: str) -> None:
+        """Remove the bytes of an unfinished upload, if there are any."""
+        self._partial_path(upload_id).unlink(missing_ok=True)
+
+    def partials_older_than(self, seconds: float) -> list[str]:
+        """Unfinished uploads whose bytes nobody has changed for that long."""
+        files = self._unfinished.iterdir()
+        return [file.name for file in files if is_id(file.name) and _age(file) >= seconds]
+
+    def publish(self, file: Path, sha256: str) -> None:
+        """Give a file of this file system its digest as a second name; a crash leaves all or none.
+
+        The grace of collection runs from now on, however long the upload took.
+        """
+        destination = self.path(sha256)
+        destination.parent.mkdir(mode=0o700, exist_ok=True)
+        os.utime(file)
+        link = self._staging / f"{file.name}.link"
+        link.unlink(missing_ok=True)
+        link.hardlink_to(file)
+        link.replace(destination)
+        # Between two names of one file, renaming does nothing.
+        link.unlink(missing_ok=True)
+        _sync_folder(destination.parent)
+
+    def _partial_path(self, upload_id: str) -> Path:
+        if not is_id(upload_id):
+            raise ValueError(f"not an identifier: {upload_id!r}")
+        return self._unfinished / upload_id
 
     def older_than(self, seconds: float) -> list[str]:
         """Digests of the blobs that were stored at least that long ago."""
@@ -124,24 +179,13 @@ class LocalStagedBlob:
         self._file.flush()
         os.fsync(self._file.fileno())
         self._file.close()
-        self._publish()
+        self._store.publish(self._path, self._hash.hexdigest())
         return self._hash.hexdigest(), self._size
 
     def secure(self) -> None:
         """The temporary name still holds the bytes, whatever became of the blob."""
         if not self._store.exists(self._hash.hexdigest()):
-            self._publish()
-
-    def _publish(self) -> None:
-        """Give the file its digest as a second name; the first one goes with `discard`."""
-        destination = self._store.path(self._hash.hexdigest())
-        destination.parent.mkdir(mode=0o700, exist_ok=True)
-        # The grace of collection runs from now on, however long the upload took.
-        os.utime(self._path)
-        link = self._path.with_name(f"{self._path.name}.link")
-        link.hardlink_to(self._path)
-        link.replace(destination)
-        _sync_folder(destination.parent)
+            self._store.publish(self._path, self._hash.hexdigest())
 
     def discard(self) -> None:
         """Remove the temporary file."""

@@ -20,6 +20,7 @@ from service.store.tables import (
     DatasetRow,
     JobRow,
     RequestWindowRow,
+    ResumableUploadRow,
     TenantRow,
     TicketRow,
     UploadSlotRow,
@@ -118,10 +119,13 @@ class QuotaRepository:
             seconds_left=(window + 1) * limits.window_seconds - moment,
         )
 
-    def open_slot(self, tenant_id: str) -> str:
-        """Begin an upload; raises QuotaExceeded, or StorageQuotaExceeded where nothing fits."""
+    def open_slot(self, tenant_id: str, more: int = 1) -> str:
+        """Begin an upload of at least so many bytes that are not counted yet.
+
+        Raises QuotaExceeded, or StorageQuotaExceeded where they do not fit.
+        """
         limit = limits_of(self._scope, tenant_id, lock=True).uploads
-        check_stored(self._scope, tenant_id, 1)
+        check_stored(self._scope, tenant_id, more)
         own = UploadSlotRow.tenant_id == tenant_id
         now = self._scope.now()
         self._scope.change(delete(UploadSlotRow).where(own, UploadSlotRow.expires_at < now))
@@ -240,7 +244,11 @@ def _count_queued(scope: Scope, tenant_id: str) -> tuple[int, int]:
 
 
 def _stored(scope: Scope, tenant_id: str) -> int:
-    total = 0
+    """Bytes of what the tenant has, and of what its unfinished uploads announce."""
+    announced = select(func.coalesce(func.sum(ResumableUploadRow.length), 0)).where(
+        ResumableUploadRow.tenant_id == tenant_id, ResumableUploadRow.resource_id.is_(None)
+    )
+    total = math.floor(scope.session.scalar(announced) or 0)
     for row in (CheckpointRow, DatasetRow, TicketRow):
         held = select(func.coalesce(func.sum(row.bytes), 0)).where(row.tenant_id == tenant_id)
         if row is not TicketRow:

@@ -21,6 +21,7 @@ from service.store.keys import KeyRepository
 from service.store.leader import LeaderRepository
 from service.store.outbox import OutboxRepository
 from service.store.quotas import QuotaRepository
+from service.store.resumable_uploads import ResumableUploadRepository
 from service.store.retention import RetentionRepository
 from service.store.scope import Scope
 from service.store.ticket_exports import TicketExportRepository
@@ -40,6 +41,7 @@ class Transaction:
         self.census = CensusRepository(scope)
         self.checkpoints = CheckpointRepository(scope)
         self.datasets = DatasetRepository(scope)
+        self.uploads = ResumableUploadRepository(scope)
         self.jobs = JobRepository(scope)
         self.logs = JobLogRepository(scope)
         self.batches = BatchRepository(scope)

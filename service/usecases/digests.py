@@ -1,4 +1,7 @@
-"""Digests that a client announces with a file (RFC 9530), compared with what arrived."""
+"""Digests that a client announces, compared with what arrived.
+
+Of a whole file by Content-Digest (RFC 9530), of a piece of one by Upload-Checksum (tus).
+"""
 
 from __future__ import annotations
 
@@ -8,9 +11,11 @@ import hashlib
 import hmac
 from collections.abc import Mapping
 
-from service.errors import DigestMismatch, InvalidDigest
+from service.errors import ChecksumMismatch, DigestMismatch, InvalidDigest
 
 _ALGORITHMS = {"sha-256": "sha256", "sha-512": "sha512"}
+CHECKSUM_ALGORITHMS = ("sha1", "sha256", "sha512")
+"""The protocol demands SHA-1; against damage, not against forgery, it is good enough."""
 
 
 class AnnouncedDigests:
@@ -46,13 +51,44 @@ class AnnouncedDigests:
                 raise DigestMismatch(name)
 
 
+class AnnouncedChecksum:
+    """Hashes a piece of a file while it arrives, by the algorithm that was announced."""
+
+    def __init__(self, algorithm: str, expected: bytes) -> None:
+        self._algorithm = algorithm
+        self._expected = expected
+        self._hash = hashlib.new(algorithm, usedforsecurity=False)
+
+    @classmethod
+    def parse(cls, header: str) -> AnnouncedChecksum:
+        """The checksum of an Upload-Checksum header; raises InvalidDigest."""
+        algorithm, _, value = header.strip().partition(" ")
+        if algorithm not in CHECKSUM_ALGORITHMS:
+            known = ", ".join(CHECKSUM_ALGORITHMS)
+            raise InvalidDigest(f"Upload-Checksum names none of the algorithms {known}.")
+        return cls(algorithm, _read_base64(algorithm, algorithm, value.strip()))
+
+    def update(self, data: bytes) -> None:
+        """Take the next bytes."""
+        self._hash.update(data)
+
+    def check(self) -> None:
+        """Raise ChecksumMismatch unless the bytes are those announced."""
+        if not hmac.compare_digest(self._hash.digest(), self._expected):
+            raise ChecksumMismatch(self._algorithm)
+
+
 def _decode(name: str, value: str) -> bytes:
+    if len(value) < 2 or value[0] != ":" or value[-1] != ":":
+        raise InvalidDigest(f"The {name} digest is not base64 between colons.")
+    return _read_base64(name, _ALGORITHMS[name], value[1:-1])
+
+
+def _read_base64(name: str, algorithm: str, value: str) -> bytes:
     try:
-        if len(value) < 2 or value[0] != ":" or value[-1] != ":":
-            raise InvalidDigest(f"The {name} digest is not base64 between colons.")
-        digest = base64.b64decode(value[1:-1].encode("ascii"), validate=True)
+        digest = base64.b64decode(value.encode("ascii"), validate=True)
     except (UnicodeError, binascii.Error) as failure:
         raise InvalidDigest(f"The {name} digest is not base64.") from failure
-    if len(digest) != hashlib.new(_ALGORITHMS[name]).digest_size:
+    if len(digest) != hashlib.new(algorithm, usedforsecurity=False).digest_size:
         raise InvalidDigest(f"The {name} digest has {len(digest)} bytes.")
     return digest

@@ -6,7 +6,7 @@ import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from service.domain import Checkpoint, Dataset
 from service.errors import EmptyUpload, PayloadTooLarge, StorageFull, StorageUnavailable
@@ -16,6 +16,7 @@ from service.usecases.digests import AnnouncedDigests
 from service.usecases.pages import Page, cut_page
 
 Upload = TypeVar("Upload", Checkpoint, Dataset)
+Registered_co = TypeVar("Registered_co", covariant=True)
 
 
 class IncomingFile:
@@ -32,7 +33,7 @@ class IncomingFile:
         announced: AnnouncedDigests | None = None,
         free_bytes: int = 0,
     ) -> None:
-        with _disk_failures():
+        with disk_failures():
             self._staged = blobs.stage()
         self._blobs = blobs
         self._limit = limit
@@ -46,7 +47,7 @@ class IncomingFile:
         if self._bytes > self._limit:
             raise PayloadTooLarge(self._limit)
         check_room(self._blobs, len(data), self._free_bytes)
-        with _disk_failures():
+        with disk_failures():
             self._staged.write(data)
         self._announced.update(data)
 
@@ -55,12 +56,12 @@ class IncomingFile:
         if self._bytes == 0:
             raise EmptyUpload("The request body is empty; send the file itself as the body.")
         self._announced.check()
-        with _disk_failures():
+        with disk_failures():
             return self._staged.commit()
 
     def secure(self) -> None:
         """Once the file's row is committed: see that the bytes are still there."""
-        with _disk_failures():
+        with disk_failures():
             self._staged.secure()
 
     def discard(self) -> None:
@@ -71,13 +72,13 @@ class IncomingFile:
 def check_room(blobs: BlobStore, wanted: int, free_bytes: int) -> None:
     """Raise StorageFull if so many bytes more would leave less than `free_bytes`."""
     if free_bytes:
-        with _disk_failures():
+        with disk_failures():
             if blobs.free_bytes() - wanted < free_bytes:
                 raise StorageFull
 
 
 @contextmanager
-def _disk_failures() -> Iterator[None]:
+def disk_failures() -> Iterator[None]:
     """Report a disk that is full or gone as what it is to callers."""
     try:
         yield
@@ -95,26 +96,42 @@ class Added(Generic[Upload]):
     created: bool
 
 
+class Registry(Protocol[Registered_co]):
+    """Where the uploads of one kind are registered."""
+
+    def find_by_digest(self, tenant_id: str, sha256: str) -> Registered_co | None:
+        """The tenant's upload with this content, unless it was rejected."""
+
+    def add(self, tenant_id: str, name: str, sha256: str, bytes: int) -> Registered_co:  # noqa: A002
+        """A new upload, to be validated."""
+
+
+def register(
+    registry: Registry[Upload], tenant_id: str, name: str, sha256: str, size: int
+) -> Added[Upload]:
+    """Register bytes that are kept, unless the tenant has them already."""
+    known = registry.find_by_digest(tenant_id, sha256)
+    return Added(known or registry.add(tenant_id, name, sha256, size), created=known is None)
+
+
 def add_checkpoint(
     store: Store, file: IncomingFile, tenant_id: str, name: str
 ) -> Added[Checkpoint]:
     """Keep the file and register it as a checkpoint, unless the tenant has these bytes already."""
     sha256, size = file.keep()
     with store.begin() as tx:
-        known = tx.checkpoints.find_by_digest(tenant_id, sha256)
-        checkpoint = known or tx.checkpoints.add(tenant_id, name, sha256, size)
+        added = register(tx.checkpoints, tenant_id, name, sha256, size)
     file.secure()
-    return Added(checkpoint, created=known is None)
+    return added
 
 
 def add_dataset(store: Store, file: IncomingFile, tenant_id: str, name: str) -> Added[Dataset]:
     """Keep the file and register it as a data set, unless the tenant has these bytes already."""
     sha256, size = file.keep()
     with store.begin() as tx:
-        known = tx.datasets.find_by_digest(tenant_id, sha256)
-        dataset = known or tx.datasets.add(tenant_id, name, sha256, size)
+        added = register(tx.datasets, tenant_id, name, sha256, size)
     file.secure()
-    return Added(dataset, created=known is None)
+    return added
 
 
 def get_checkpoint(store: Store, tenant_id: str, checkpoint_id: str) -> Checkpoint:

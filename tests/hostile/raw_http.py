@@ -12,18 +12,22 @@ from tests.service.running_api import RunningApi
 
 
 class Connection:
-    """One connection to the API, with the key of our tenant."""
+    """One connection to the API, with a tenant's key."""
 
-    def __init__(self, api: RunningApi) -> None:
-        self._key = api.key
-        self._socket = socket.create_connection(api.address, timeout=20)
+    def __init__(self, address: tuple[str, int], key: str) -> None:
+        self._key = key
+        self._socket = socket.create_connection(address, timeout=20)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def send_head(
-        self, *headers: str, path: str = "/v1/checkpoints", key: str | None = None
+        self,
+        *headers: str,
+        path: str = "/v1/checkpoints",
+        key: str | None = None,
+        method: str = "POST",
     ) -> None:
         lines = [
-            f"POST {path} HTTP/1.1",
+            f"{method} {path} HTTP/1.1",
             "Host: test",
             f"Authorization: Bearer {key or self._key}",
             *headers,
@@ -46,6 +50,15 @@ class Connection:
 
     def receive(self) -> tuple[int, dict[str, Any]]:
         """The status and the document of the answer."""
+        status, headers, rest = self.receive_head()
+        while len(rest) < int(headers["content-length"]):
+            piece = self._socket.recv(65536)
+            assert piece, f"closed after {rest!r}"
+            rest += piece
+        return status, json.loads(rest)
+
+    def receive_head(self) -> tuple[int, dict[str, str], bytes]:
+        """The status, the headers, and what came of the body with them."""
         data = b""
         while b"\r\n\r\n" not in data:
             piece = self._socket.recv(65536)
@@ -55,11 +68,7 @@ class Connection:
         lines = head.decode("latin-1").split("\r\n")
         headers = dict(line.lower().split(": ", 1) for line in lines[1:])
         assert "x-request-id" in headers, headers
-        while len(rest) < int(headers["content-length"]):
-            piece = self._socket.recv(65536)
-            assert piece, f"closed after {rest!r}"
-            rest += piece
-        return int(lines[0].split()[1]), json.loads(rest)
+        return int(lines[0].split()[1]), headers, rest
 
     def closed(self) -> bool:
         """Wait for the other side to close."""
@@ -81,7 +90,7 @@ class Connection:
 
 @contextmanager
 def connect(api: RunningApi) -> Iterator[Connection]:
-    connection = Connection(api)
+    connection = Connection(api.address, api.key)
     try:
         yield connection
     finally:

@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 
 from tests.service.running_api import SPEC, RunningApi, make_ticket
+from tests.service.tus_client import begun
 
 # Operations whose requests need headers that the contract leaves to their protocol.
 PROTOCOL_HEADERS: dict[str, dict[str, str]] = {}
@@ -135,8 +136,13 @@ def _make_delivery(api: RunningApi) -> str:
     return _made(f"/v1/webhook-endpoints/{endpoint_id}/test")(api)
 
 
+def _make_upload(api: RunningApi) -> str:
+    return begun(api.client, 10).rpartition("/")[2]
+
+
 MAKERS: dict[str, Callable[[RunningApi], str]] = {
     "dataset_id": _made("/v1/datasets", content=b"numbers"),
+    "upload_id": _make_upload,
     "key_id": _made("/v1/api-keys", json={"name": "another"}),
     "endpoint_id": _made("/v1/webhook-endpoints", json=ENDPOINT),
     "delivery_id": _make_delivery,

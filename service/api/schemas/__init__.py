@@ -26,7 +26,11 @@ from service.api.schemas.submissions import (
 )
 from service.api.schemas.text import Name
 from service.api.schemas.tickets import MaskPieceResource, TicketResource
-from service.api.schemas.uploads import CheckpointResource, DatasetResource
+from service.api.schemas.uploads import (
+    CheckpointResource,
+    DatasetResource,
+    ResumableUploadResource,
+)
 from service.api.schemas.usage import (
     LimitsResource,
     StandingResource,
@@ -77,6 +81,7 @@ __all__ = [
     "ProblemItem",
     "ProblemTypeDocument",
     "Reason",
+    "ResumableUploadResource",
     "SecretRotation",
     "StandingResource",
     "StatisticsSubmission",

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from service.api.schemas.problems import Reason
 from service.api.schemas.wire import Wire
-from service.domain import Checkpoint, CheckpointStatus, Dataset
+from service.domain import Checkpoint, CheckpointStatus, Dataset, ResumableUpload, UploadKind
 
 
 class UploadLinks(Wire):
@@ -50,6 +50,50 @@ class DatasetResource(_Upload):
     def of(cls, dataset: Dataset) -> DatasetResource:
         """The wire form of a data set."""
         return cls.model_validate(_upload_fields(dataset, "datasets"))
+
+
+class ResumableUploadLinks(Wire):
+    """Where a resumable upload is, how it ends, and what it became."""
+
+    self: str
+    finalize: str
+    resource: str | None = Field(description="the checkpoint or data set; null until finalized")
+
+
+class ResumableUploadResource(Wire):
+    """A file that arrives in pieces, by the tus protocol."""
+
+    id: str
+    kind: UploadKind
+    name: str = Field(description="of the checkpoint or data set to be")
+    length: int = Field(description="bytes of the whole file")
+    offset: int = Field(description="bytes that are there; the next piece begins here")
+    resource_id: str | None = Field(
+        description="the checkpoint or data set that it became; null until finalized"
+    )
+    created_at: datetime
+    expires_at: datetime = Field(description="each piece puts it off")
+    links: ResumableUploadLinks
+
+    @classmethod
+    def of(cls, upload: ResumableUpload) -> ResumableUploadResource:
+        """The wire form of a resumable upload."""
+        own, made = f"/v1/uploads/{upload.id}", upload.resource_id
+        return cls(
+            id=upload.id,
+            kind=upload.kind,
+            name=upload.name,
+            length=upload.length,
+            offset=upload.offset,
+            resource_id=made,
+            created_at=upload.created_at,
+            expires_at=upload.expires_at,
+            links=ResumableUploadLinks(
+                self=own,
+                finalize=f"{own}/finalize",
+                resource=None if made is None else f"/v1/{upload.kind}s/{made}",
+            ),
+        )
 
 
 def _upload_fields(upload: Checkpoint | Dataset, collection: str) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from service.store.tables.tenants import (
     UploadSlotRow,
 )
 from service.store.tables.tickets import TicketChunkRow, TicketExportRow, TicketRow
-from service.store.tables.uploads import CheckpointRow, DatasetRow
+from service.store.tables.uploads import CheckpointRow, DatasetRow, ResumableUploadRow
 
 __all__ = [
     "ApiKeyRow",
@@ -36,6 +36,7 @@ __all__ = [
     "LeaderRow",
     "OutboxRow",
     "RequestWindowRow",
+    "ResumableUploadRow",
     "Row",
     "TenantRow",
     "TicketChunkRow",

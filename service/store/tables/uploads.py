@@ -62,3 +62,27 @@ class DatasetRow(UploadColumns, Row):
 
     __tablename__ = "datasets"
     __table_args__ = _upload_constraints("datasets")
+
+
+class ResumableUploadRow(Row):
+    """Files that arrive in pieces, until they expire; without `resource_id` while unfinished."""
+
+    __tablename__ = "resumable_uploads"
+    __table_args__ = (
+        CheckConstraint("kind IN ('checkpoint', 'dataset')", name="kind"),
+        Index("ix_resumable_uploads_tenant", "tenant_id", "resource_id"),
+        Index("ix_resumable_uploads_expiry", "expires_at"),
+    )
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    tenant_id: Mapped[str] = mapped_column(ForeignKey("tenants.id"))
+    kind: Mapped[str] = mapped_column(String(16))
+    name: Mapped[str] = mapped_column(Text)
+    # As the client sent it: HEAD has to repeat it.
+    upload_metadata: Mapped[str] = mapped_column(Text)
+    length: Mapped[int] = mapped_column(BigInteger)
+    offset: Mapped[int] = mapped_column(BigInteger)
+    # No foreign key: what the file became may be deleted before the upload expires.
+    resource_id: Mapped[str | None] = mapped_column(String(32))
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
