@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from service.api.problems import (
+from service.api.problem_types import (
     FRAMEWORK_TYPES,
     INTERNAL_ERROR,
-    MEDIA_TYPE,
     PROBLEM_TYPES,
     ProblemType,
     code_of,
 )
+from service.api.problems import MEDIA_TYPE
 from service.api.refusals import (
     InvalidCursor,
     RangeNotSatisfiable,

@@ -40,6 +40,7 @@ CASES = {
     "U1": "names of uploads",
     "U2": "uploads without length, without end, without haste",
     "U3": "compressed bodies",
+    "U4": "resumable uploads used as they must not be",
     "U5": "the same digest of another tenant",
     "W1": "webhooks to addresses inside",
     "W2": "names that resolve differently later",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import itertools
+import os
 import re
 import subprocess
 import sys
@@ -20,20 +21,29 @@ from pathlib import Path
 from service.settings import Settings
 from service.store.schema import upgrade
 from tests.conftest import temporary_database
+from tests.contract import media_types
 from tests.contract.hands import busy_hands
 from tests.service.operations import own_ids
 from tests.service.running_api import RunningApi, serve_api
 
+_ROOT = Path(__file__).parents[2]
 _SCHEMATHESIS = str(Path(sys.executable).with_name("schemathesis"))
 # A fuzzer that finds its own key in the list would lock itself out.
 _CLOSING_THE_DOOR = ("revoke_api_key", "change_api_key", "rotate_api_key")
 
 
 # What a schema cannot say is refused by name: cursors that nobody issued, specs that contradict
-# themselves, periods that end before they start, ETags of another version.
+# themselves, periods that end before they start, ETags of another version. A request without the
+# version of tus gets 412, as tus says.
 _CONFIGURATION = """
 [checks.positive_data_acceptance]
 expected-statuses = ["2xx", "3xx", "400", "401", "403", "404", "409", "412", "422", "429", "5xx"]
+[checks.negative_data_rejection]
+expected-statuses = [
+    "400", "401", "403", "404", "405", "406", "409", "412", "415", "422", "428", "429", "5xx"
+]
+[checks.missing_required_header]
+expected-statuses = ["400", "401", "403", "406", "412", "415", "422"]
 """
 
 
@@ -73,7 +83,10 @@ def check(api: RunningApi, folder: Path, examples: int, seed: int, phases: str) 
         *("--request-timeout", "60", "--max-response-time", "60"),
         *(part for name in _CLOSING_THE_DOOR for part in ("--exclude-operation-id", name)),
     ]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder)
+    hooks = {"SCHEMATHESIS_HOOKS": media_types.__name__, "PYTHONPATH": str(_ROOT)}
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, cwd=folder, env=os.environ | hooks
+    )
     text = done.stdout + done.stderr
     counted = re.search(r"(\d+) generated", text)
     return Outcome(done.returncode, int(counted[1]) if counted else 0, text)

@@ -278,6 +278,23 @@ ROWS: dict[str, Rows] = {
             },
         ),
     ],
+    "0008": [
+        (
+            "resumable_uploads",
+            {
+                "id": "upl_1",
+                "tenant_id": "ten_1",
+                "kind": "checkpoint",
+                "name": "naïve ✓",
+                "upload_metadata": "kind Y2hlY2twb2ludA==",
+                "length": 2**41,
+                "offset": 2**40,
+                "resource_id": "ckp_1",
+                "created_at": MOMENT,
+                "expires_at": LATER,
+            },
+        ),
+    ],
 }
 
 NEW_VALUES: dict[tuple[str, str], Any] = {

@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 
-from service.api.problems import PROBLEM_TYPES, all_problem_types
+from service.api.problem_types import PROBLEM_TYPES, all_problem_types
 from service.api.schemas import ProblemDocument
 from service.errors import ServiceError
 from service.settings import Settings

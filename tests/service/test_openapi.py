@@ -17,7 +17,7 @@ from ltengine.statistics.question import StatisticsQuestion
 from service.api import schemas
 from service.api.application import assemble_routes
 from service.api.examples import EXAMPLES
-from service.api.problems import PROBLEM_TYPES, all_problem_types
+from service.api.problem_types import PROBLEM_TYPES, all_problem_types
 
 CONTRACT = Path(__file__).parents[2] / "openapi.yaml"
 PUBLIC = {"/livez", "/readyz", "/startupz", "/metrics", "/problems/{slug}"}

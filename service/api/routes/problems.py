@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from service.api.problems import all_problem_types
+from service.api.problem_types import all_problem_types
 from service.api.responses import body, problems
 from service.api.schemas import ProblemTypeDocument
 from service.errors import NotFound

@@ -140,6 +140,7 @@ async def create(
     "/{upload_id}",
     operation_id="head_upload",
     summary="How far an upload is",
+    response_class=Response,
     responses={
         200: body("Headers alone.", **RESUMABLE, **OFFSET, **EXPIRES, **UPLOAD_LENGTH, **METADATA),
         **problems(NotFound, UnsupportedTusVersion, UploadExpired),
