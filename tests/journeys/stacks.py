@@ -132,9 +132,12 @@ class Production:
     environment: dict[str, str]
     log: Path
     processes: dict[str, subprocess.Popen[str]] = field(default_factory=dict)
+    commands: list[tuple[str, ...]] = field(default_factory=list)
 
     def start(self, *arguments: str) -> None:
         """Start a part of the product."""
+        if arguments not in self.commands:
+            self.commands.append(arguments)
         with self.log.open("a") as log:
             self.processes[arguments[0]] = subprocess.Popen(
                 attached(*arguments), env=self.environment, stdout=log, stderr=log, text=True
