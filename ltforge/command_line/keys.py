@@ -82,11 +82,11 @@ def _database() -> Iterator[Transaction]:
         from service.settings import Settings  # noqa: PLC0415
         from service.store import open_store  # noqa: PLC0415
         from service.store.actors import Actor, act_as  # noqa: PLC0415
-        from service.store.schema import is_current  # noqa: PLC0415
+        from service.store.schema import is_compatible  # noqa: PLC0415
     store = open_store(Settings().database_url)
     try:
         store.ping()
-        if not is_current(store):
+        if not is_compatible(store):
             raise CommandError(
                 "DATABASE_NOT_MIGRATED",
                 "the database has not this version's schema; run: python -m service.store.schema",

@@ -35,14 +35,19 @@ def downgrade(database_url: str, revision: str) -> None:
     _migrate(database_url, lambda configuration: command.downgrade(configuration, revision))
 
 
-def is_current(store: Store) -> bool:
-    """Whether the database has exactly the schema that this code expects.
+def is_compatible(store: Store) -> bool:
+    """Whether the database's schema is the one that this code expects, or a later one.
+
+    Migrations only add to what the release before knows, so that its processes go on while others
+    are replaced. A revision unknown here is a later one.
 
     Raises StorageUnavailable if it does not answer.
     """
-    expected = set(ScriptDirectory.from_config(_configuration()).get_heads())
+    script = ScriptDirectory.from_config(_configuration())
+    known = {revision.revision for revision in script.walk_revisions()}
     with named_failures(), reading(store.engine).connect() as connection:
-        return set(MigrationContext.configure(connection).get_current_heads()) == expected
+        found = set(MigrationContext.configure(connection).get_current_heads())
+    return bool(found) and (found == set(script.get_heads()) or not found & known)
 
 
 def _migrate(database_url: str, action: _Action) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from service.errors import StorageUnavailable
 from service.store import Store
-from service.store.schema import is_current
+from service.store.schema import is_compatible
 
 
 def reasons_not_ready(store: Store) -> list[str]:
@@ -13,6 +13,6 @@ def reasons_not_ready(store: Store) -> list[str]:
         store.ping()
     except StorageUnavailable:
         return ["the database does not answer"]
-    if not is_current(store):
-        return ["the database's schema is not the one this version expects; run the migrations"]
+    if not is_compatible(store):
+        return ["the database's schema is older than this version expects; run the migrations"]
     return []

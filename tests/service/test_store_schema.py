@@ -10,7 +10,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import create_engine, inspect
 
 from service.store import open_store
-from service.store.schema import downgrade, is_current, upgrade
+from service.store.schema import downgrade, is_compatible, upgrade
 from service.store.tables import Row
 
 
@@ -75,9 +75,9 @@ def test_a_database_knows_whether_its_schema_is_the_expected_one(empty_url: str)
     upgrade(empty_url)
     store = open_store(empty_url)
 
-    assert is_current(store)
+    assert is_compatible(store)
 
     downgrade(empty_url, "base")
 
-    assert not is_current(store)
+    assert not is_compatible(store)
     store.dispose()

@@ -33,7 +33,7 @@ async def get_liveness() -> Health:
     },
 )
 def get_readiness(response: Response, parts: PartsDep) -> Health:
-    """Asks the database, and whether its schema is the one this version expects."""
+    """Asks the database, and whether its schema is as new as this version expects."""
     reasons = reasons_not_ready(parts.store)
     if not reasons:
         return Health(status="ready", reasons=[])
