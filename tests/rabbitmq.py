@@ -25,8 +25,10 @@ def temporary_vhost() -> Iterator[str]:
         "rabbit_auth_backend_internal:set_permissions("
         f'<<"guest">>, <<"{name}">>, <<".*">>, <<".*">>, <<".*">>, <<"tests">>).'
     )
-    yield f"{server.rstrip('/')}/{name}"
-    control(f'rabbit_vhost:delete(<<"{name}">>, <<"tests">>).')
+    try:
+        yield f"{server.rstrip('/')}/{name}"
+    finally:
+        control(f'rabbit_vhost:delete(<<"{name}">>, <<"tests">>).')
 
 
 def close_connections(url: str) -> None:
