@@ -157,8 +157,11 @@ class Scope:
 
     def _tell(self, kind: str, tenant_id: str, subjects: Mapping[str, dict[str, Any]]) -> None:
         """Leave messages for every endpoint of the tenant that wants this kind of event."""
-        endpoints = select(WebhookEndpointRow.id, WebhookEndpointRow.events).where(
-            WebhookEndpointRow.tenant_id == tenant_id, WebhookEndpointRow.enabled
+        endpoints = (
+            select(WebhookEndpointRow.id, WebhookEndpointRow.events)
+            .where(WebhookEndpointRow.tenant_id == tenant_id, WebhookEndpointRow.enabled)
+            # An endpoint that is being removed must not take the transition down with it.
+            .with_for_update(read=True, key_share=True)
         )
         for endpoint_id, wanted in self.session.execute(endpoints).all():
             if wants(wanted, kind):

@@ -59,6 +59,10 @@ class TicketRepository:
             raise NotFound("ticket", ticket_id)
         return _record(row)
 
+    def hold(self, tenant_id: str, ticket_id: str) -> None:
+        """Keep a ticket from being deleted before this transaction ends; raises NotFound."""
+        self._locked(tenant_id, ticket_id, key_share=True)
+
     def list(
         self,
         tenant_id: str,
@@ -86,7 +90,7 @@ class TicketRepository:
 
     def delete(self, tenant_id: str, ticket_id: str) -> None:
         """Delete the ticket with its file and exports; its job forgets it. Raises NotFound."""
-        self.get(tenant_id, ticket_id)
+        self._locked(tenant_id, ticket_id, key_share=False)
         self._scope.change(delete(TicketChunkRow).where(TicketChunkRow.ticket_id == ticket_id))
         self._scope.change(delete(TicketExportRow).where(TicketExportRow.ticket_id == ticket_id))
         self._scope.change(delete(TicketRow).where(TicketRow.id == ticket_id))
@@ -112,6 +116,14 @@ class TicketRepository:
         if data is None:
             raise NotFound("ticket chunk", f"{ticket_id}/{index}")
         return data
+
+    def _locked(self, tenant_id: str, ticket_id: str, *, key_share: bool) -> None:
+        own = (TicketRow.id == ticket_id, TicketRow.tenant_id == tenant_id)
+        locked = (
+            select(TicketRow.id).where(*own).with_for_update(read=key_share, key_share=key_share)
+        )
+        if self._scope.session.scalar(locked) is None:
+            raise NotFound("ticket", ticket_id)
 
     def _write(self, ticket_id: str, chunks: Iterable[bytes]) -> tuple[str, int]:
         digest, size = hashlib.sha256(), 0

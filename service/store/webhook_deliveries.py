@@ -28,7 +28,7 @@ class WebhookDeliveryRepository:
 
     def test(self, tenant_id: str, endpoint_id: str) -> WebhookDelivery:
         """A message that says nothing, to an endpoint of the tenant; raises NotFound."""
-        self._check_endpoint(tenant_id, endpoint_id)
+        self._check_endpoint(tenant_id, endpoint_id, hold=True)
         row = self._scope.message(tenant_id, endpoint_id, TEST_EVENT, {"id": endpoint_id})
         self._scope.session.flush()
         self._scope.audit(tenant_id, endpoint_id, "webhook_endpoint.tested", {"delivery": row.id})
@@ -36,7 +36,8 @@ class WebhookDeliveryRepository:
 
     def replay(self, tenant_id: str, delivery_id: str) -> WebhookDelivery:
         """Send a message again, now, with all retries anew; raises NotFound."""
-        row = self._scope.session.get(WebhookDeliveryRow, delivery_id)
+        own = WebhookDeliveryRow.id == delivery_id
+        row = self._scope.session.scalar(select(_Own).where(own).with_for_update())
         if row is None or row.tenant_id != tenant_id:
             raise NotFound("webhook delivery", delivery_id)
         row.status, row.tries, row.finished_at = DeliveryStatus.PENDING, 0, None
@@ -175,9 +176,13 @@ class WebhookDeliveryRepository:
             .values(status=DeliveryStatus.FAILED, finished_at=self._scope.now())
         )
 
-    def _check_endpoint(self, tenant_id: str, endpoint_id: str) -> None:
-        row = self._scope.session.get(WebhookEndpointRow, endpoint_id)
-        if row is None or row.tenant_id != tenant_id:
+    def _check_endpoint(self, tenant_id: str, endpoint_id: str, *, hold: bool = False) -> None:
+        """Raise NotFound; with `hold`, the endpoint is not removed before the transaction ends."""
+        own = (WebhookEndpointRow.id == endpoint_id, WebhookEndpointRow.tenant_id == tenant_id)
+        query = select(WebhookEndpointRow.id).where(*own)
+        if hold:
+            query = query.with_for_update(read=True, key_share=True)
+        if self._scope.session.scalar(query) is None:
             raise NotFound("webhook endpoint", endpoint_id)
 
 

@@ -57,7 +57,7 @@ class WebhookEndpointRepository:
 
     def change(self, tenant_id: str, endpoint_id: str, changes: dict[str, Any]) -> WebhookEndpoint:
         """Set `url`, `events`, `description` or `enabled`; raises NotFound."""
-        row = self._own(tenant_id, endpoint_id)
+        row = self._lock(tenant_id, endpoint_id)
         for name, value in changes.items():
             setattr(row, name, value)
         if changes.get("enabled"):
@@ -71,7 +71,7 @@ class WebhookEndpointRepository:
         self, tenant_id: str, endpoint_id: str, grace_seconds: float
     ) -> tuple[WebhookEndpoint, str]:
         """A new secret; for some seconds more, messages are signed with the one before too."""
-        row = self._own(tenant_id, endpoint_id)
+        row = self._lock(tenant_id, endpoint_id)
         row.previous_secret, row.previous_until = row.secret, self._scope.after(grace_seconds)
         row.secret = _new_secret()
         self._scope.session.flush()
@@ -81,13 +81,24 @@ class WebhookEndpointRepository:
 
     def remove(self, tenant_id: str, endpoint_id: str) -> None:
         """Forget the endpoint with its deliveries; raises NotFound."""
-        row = self._own(tenant_id, endpoint_id)
-        self._scope.change(
-            delete(WebhookDeliveryRow).where(WebhookDeliveryRow.endpoint_id == endpoint_id)
-        )
+        self._own(tenant_id, endpoint_id)
+        forget = delete(WebhookDeliveryRow).where(WebhookDeliveryRow.endpoint_id == endpoint_id)
+        # In the order in which senders lock; then what came before the endpoint was locked.
+        self._scope.change(forget)
+        row = self._lock(tenant_id, endpoint_id)
+        self._scope.change(forget)
         self._scope.session.delete(row)
         self._scope.session.flush()
         self._scope.audit(tenant_id, endpoint_id, "webhook_endpoint.deleted", {"url": row.url})
+
+    def _lock(self, tenant_id: str, endpoint_id: str) -> WebhookEndpointRow:
+        """The endpoint, which nobody else changes, removes, or leaves messages for meanwhile."""
+        own = WebhookEndpointRow.id == endpoint_id
+        locked = select(WebhookEndpointRow).where(own).with_for_update()
+        row = self._scope.session.scalar(locked.execution_options(populate_existing=True))
+        if row is None or row.tenant_id != tenant_id:
+            raise NotFound("webhook endpoint", endpoint_id)
+        return row
 
     def _own(self, tenant_id: str, endpoint_id: str) -> WebhookEndpointRow:
         row = self._scope.session.get(WebhookEndpointRow, endpoint_id)

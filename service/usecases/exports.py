@@ -48,7 +48,7 @@ def _maker(
     tx: Transaction, tenant_id: str, ticket_id: str, form: ExportFormat, max_attempts: int
 ) -> Job:
     """The job that makes an export, asked for now or before."""
-    tx.tickets.get(tenant_id, ticket_id)
+    tx.tickets.hold(tenant_id, ticket_id)
     spec = {"ticket_id": ticket_id, "format": form.value}
     request = JobRequest(JobKind.EXPORT, spec, max_attempts=max_attempts)
     known = tx.exports.find(ticket_id, form)

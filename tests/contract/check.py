@@ -131,6 +131,7 @@ def main() -> int:
             print(f"{asked.database}: {cases} cases, seed {seed}, {phases}", flush=True)
             if outcome.status:
                 print(outcome.text)
+                print(*(entry for entry in api.logs if entry["log_level"] == "error"), sep="\n")
                 return 1
             if cases >= asked.cases:
                 break
