@@ -10,6 +10,7 @@ from celery.signals import worker_shutting_down
 from service.logs import configure_logs
 from service.queue import TASK_NAMES, broker_configuration
 from service.settings import Settings
+from service.tracing import send_spans, start_tracing
 from worker.tasks import register_tasks
 from worker.workplace import Workplace, open_workplace
 
@@ -40,6 +41,7 @@ def create_worker(settings: Settings, workplace: Workplace | None = None) -> Cel
 def main() -> None:
     """Work until told to stop: by SIGTERM, running jobs go back to the queue, uncounted."""
     configure_logs()
+    start_tracing("worker")
     settings = Settings()
     workplace = open_workplace(settings)
 
@@ -63,6 +65,7 @@ def main() -> None:
         )
     finally:
         workplace.close()
+        send_spans(wait=True)
 
 
 # Workers neither gossip nor mingle: the database coordinates them.

@@ -10,12 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import structlog
+from opentelemetry.trace import Span
 
 from service.domain import ClaimedJob, Job, JobKind, Problem
 from service.store import Transaction
 from service.store.tickets import CHUNK_BYTES
+from service.tracing import mark_failed
 from worker.job_log import JobLog
 from worker.lease import LeaseKeeper, LeaseLost
+from worker.marks import marked_attempt, origin
 from worker.plain_text import plain_problem
 from worker.protocol import Canceled, Failed, Logged, Message, ProgressMade, Run, Succeeded
 from worker.runner_process import RunnerDied, RunnerProcess
@@ -51,8 +54,14 @@ def work_one_job(workplace: Workplace) -> bool:
         claimed = tx.jobs.claim(workplace.name, workplace.settings.lease_seconds)
     if claimed is None:
         return False
-    log = _log.bind(job=claimed.job.id, kind=claimed.job.kind, attempt=claimed.job.attempt)
-    log.info("job started")
+    with marked_attempt(claimed) as begun:
+        _work(claimed, workplace, begun)
+    return True
+
+
+def _work(claimed: ClaimedJob, workplace: Workplace, begun: Span) -> None:
+    """One attempt, from its start to its commit."""
+    _log.info("job started")
     folder = workplace.settings.scratch / claimed.lease_token
     folder.mkdir(mode=0o700)
     written = JobLog(workplace.settings.job_log_bytes)
@@ -62,12 +71,23 @@ def work_one_job(workplace: Workplace) -> bool:
         outcome = _attempt(claimed, folder, workplace, written)
         written.write(_last_line(outcome))
         _conclude(outcome, claimed, folder / RESULT, workplace, written)
-        log.info("attempt ended", outcome=type(outcome).__name__)
+        _log.info("attempt ended", outcome=type(outcome).__name__)
+        _mark(begun, outcome)
     except LeaseLost:
-        log.warning("lease lost; the attempt leaves no trace")
+        _log.warning("lease lost; the attempt leaves no trace")
+        mark_failed(begun, "LEASE_LOST")
     finally:
         shutil.rmtree(folder)
-    return True
+
+
+def _mark(begun: Span, outcome: Outcome) -> None:
+    """Let the attempt's span say how it ended."""
+    begun.set_attribute("ltforge.outcome", type(outcome).__name__.lower())
+    match outcome:
+        case Failed(code=code):
+            mark_failed(begun, code)
+        case Died():
+            mark_failed(begun, "RUNNER_DIED")
 
 
 def _attempt(claimed: ClaimedJob, folder: Path, workplace: Workplace, written: JobLog) -> Outcome:
@@ -194,6 +214,7 @@ def _request(claimed: ClaimedJob, tickets: list[Path], ticket: Path, workplace: 
         tickets=[str(file) for file in tickets],
         ticket=str(ticket),
         threads=workplace.settings.runner_threads,
+        origin=origin(claimed),
     )
 
 

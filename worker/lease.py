@@ -46,7 +46,7 @@ class LeaseKeeper:
             # The lease still stands until its time is over; then others may have the job.
             if now - self._renewed > self._settings.lease_seconds:
                 raise LeaseLost from failure
-            _log.warning("could not renew a lease", job=self._job, error=failure.detail)
+            _log.warning("could not renew a lease", error=failure.detail)
             return False
         if state is LeaseState.LOST:
             raise LeaseLost

@@ -8,7 +8,7 @@ exactly one of `succeeded`, `failed`, `canceled`. The end of its standard input 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 
@@ -17,7 +17,8 @@ class Run:
     """Do a job of some kind. Paths are absolute.
 
     `tickets` are files to work on; `ticket` is where a construction leaves its ticket, or an export
-    its file, in a folder that exists.
+    its file, in a folder that exists. `origin` marks what the runner logs: ids of the tenant and of
+    the request, the attempt; and, where there is a trace, the `traceparent` of the spans.
     """
 
     job: str
@@ -29,6 +30,7 @@ class Run:
     tickets: list[str]
     ticket: str
     threads: int | None
+    origin: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

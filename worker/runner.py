@@ -12,13 +12,19 @@ import resource
 import sys
 import threading
 import traceback
-from typing import BinaryIO, TextIO
+from typing import BinaryIO
+
+import structlog
+from opentelemetry.trace import Span
 
 from ltengine.errors import Canceled as EngineCanceled
 from ltengine.errors import EngineError
 from ltengine.pipeline import warm_up
+from service.logs import configure_logs
+from service.tracing import Stages, mark_failed, send_spans, start_tracing
 from worker.attachment import die_with
 from worker.engine_jobs import work
+from worker.marks import marked_run
 from worker.protocol import (
     Cancel,
     Canceled,
@@ -32,6 +38,8 @@ from worker.protocol import (
     encode,
 )
 from worker.reporter import Reporter
+
+_log = structlog.get_logger("worker.runner")
 
 
 class Inbox:
@@ -65,12 +73,14 @@ class Inbox:
 
 def run(request: Run, inbox: Inbox, reporter: Reporter) -> Message:
     """Run one job; its outcome as a message, whatever happens."""
+    stages = Stages()
+
+    def progress(stage: str, done: int, total: int) -> None:
+        stages.enter(stage)
+        reporter.progress(request.job, stage, done, total)
+
     try:
-        report = work(
-            request,
-            lambda stage, done, total: reporter.progress(request.job, stage, done, total),
-            lambda: inbox.is_canceled(request.job),
-        )
+        report = work(request, progress, lambda: inbox.is_canceled(request.job))
         outcome = Succeeded(request.job, report, _memory())
         # A report that JSON cannot hold is the engine's failure, not the conversation's.
         encode(outcome)
@@ -82,9 +92,13 @@ def run(request: Run, inbox: Inbox, reporter: Reporter) -> Message:
     except MemoryError:
         return Failed(request.job, "OUT_OF_MEMORY", _OUT_OF_MEMORY)
     except Exception as failure:
-        # The outermost frame: name it, log it, live on.
-        traceback.print_exc(file=sys.stderr)
+        # The outermost frame: name it, log it, for the operator and for the job's owner; live on.
+        _log.exception("the engine failed unexpectedly")
+        for line in traceback.format_exc().splitlines():
+            reporter.say(Logged(request.job, line))
         return Failed(request.job, "INTERNAL_ERROR", _internal(failure))
+    finally:
+        stages.end()
 
 
 _OUT_OF_MEMORY = (
@@ -100,6 +114,16 @@ def _internal(failure: Exception) -> str:
     )
 
 
+def _note(outcome: Message, begun: Span) -> None:
+    """Log the end of a job, and mark its span."""
+    match outcome:
+        case Failed(code=code):
+            mark_failed(begun, code)
+            _log.warning("run failed", code=code)
+        case _:
+            _log.info("run ended", outcome=type(outcome).__name__)
+
+
 def _memory() -> int:
     """The most memory this process ever occupied, in bytes."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
@@ -113,42 +137,44 @@ def _take_standard_output() -> BinaryIO:
 
 
 class LoggedErrors(io.TextIOBase):
-    """Standard error that also goes, line by line, to the log of the job being worked on."""
+    """Standard error: each line becomes a log entry, and a line in the log of the job at work."""
 
-    def __init__(self, stream: TextIO, reporter: Reporter) -> None:
-        self._stream = stream
+    def __init__(self, reporter: Reporter) -> None:
         self._reporter = reporter
         self._line = ""
         self.job: str | None = None
 
     def write(self, text: str) -> int:
-        """Pass the text on; each of its finished lines is also a message."""
-        self._stream.write(text)
+        """Take text; each of its finished lines is an entry, and within a job a message."""
         *lines, self._line = (self._line + text).split("\n")
         for line in lines:
+            if line:
+                _log.warning("printed", line=line)
             if self.job is not None and line:
                 self._reporter.say(Logged(self.job, line))
         return len(text)
-
-    def flush(self) -> None:
-        """Pass on what is held back."""
-        self._stream.flush()
 
 
 def main() -> None:
     """Serve jobs until the standard input ends."""
     die_with(int(sys.argv[1]))
+    configure_logs()
+    start_tracing("runner")
     reporter = Reporter(_take_standard_output())
     inbox = Inbox(sys.stdin.buffer)
     warm_up()
     reporter.say(Ready(os.getpid()))
-    errors = LoggedErrors(sys.stderr, reporter)
+    errors = LoggedErrors(reporter)
     sys.stderr = errors
     while True:
         request = inbox.next_run()
         errors.job = request.job
-        outcome = run(request, inbox, reporter)
+        with marked_run(request) as begun:
+            outcome = run(request, inbox, reporter)
+            _note(outcome, begun)
         errors.job = None
+        # Before the outcome: the parent may end this process as soon as it has that.
+        send_spans(wait=False)
         reporter.say(outcome)
 
 

@@ -18,7 +18,7 @@ _log = structlog.get_logger(__name__)
 
 # Credentials are not among them: a runner has no business with database or broker.
 _KEPT_VARIABLES = ("PATH", "HOME", "LANG", "TMPDIR", "LD_LIBRARY_PATH", "VIRTUAL_ENV")
-_KEPT_PREFIXES = ("NUMBA_", "OMP_", "MKL_", "OPENBLAS_", "CUDA_", "NVIDIA_", "XDG_", "LC_")
+_KEPT_PREFIXES = ("NUMBA_", "OMP_", "MKL_", "OPENBLAS_", "CUDA_", "NVIDIA_", "XDG_", "LC_", "OTEL_")
 
 
 class RunnerDied(Exception):  # noqa: N818 - an event, as Canceled is

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import structlog
+from structlog.contextvars import bound_contextvars
 
 from service.domain import ValidationTask
 from service.store import Transaction
@@ -33,20 +34,25 @@ def validate_one_upload(workplace: Workplace) -> bool:
         task = task or tx.datasets.claim_validation(workplace.name, lease_seconds)
     if task is None:
         return False
+    with bound_contextvars(upload_id=task.id, tenant_id=task.tenant_id):
+        _validate(task, workplace)
+    return True
+
+
+def _validate(task: ValidationTask, workplace: Workplace) -> None:
     folder = workplace.settings.scratch / task.lease_token
     folder.mkdir(mode=0o700)
     try:
         verdict = _convert(task, folder, workplace)
         _record(task, verdict, folder / "canonical", workplace)
-        _log.info("upload validated", upload=task.id, verdict=type(verdict).__name__)
+        _log.info("upload validated", verdict=type(verdict).__name__)
     except LeaseLost:
-        _log.warning("lease lost; the validation leaves no trace", upload=task.id)
+        _log.warning("lease lost; the validation leaves no trace")
     except _Stopping:
         with workplace.store.begin() as tx:
             _repository(tx, task).release_validation(task.id, task.lease_token)
     finally:
         shutil.rmtree(folder)
-    return True
 
 
 def _convert(task: ValidationTask, folder: Path, workplace: Workplace) -> Verdict:

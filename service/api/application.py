@@ -8,6 +8,7 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
+from starlette.concurrency import run_in_threadpool
 
 from ltengine import ENGINE_VERSION
 from service.api.contract_document import complete_contract
@@ -41,6 +42,7 @@ from service.logs import configure_logs
 from service.settings import Settings
 from service.store import open_store
 from service.store.blobs import LocalBlobStore
+from service.tracing import send_spans, start_tracing
 
 
 class Application(FastAPI):
@@ -83,6 +85,7 @@ def create_app(settings: Settings) -> FastAPI:
 def create_app_from_environment() -> FastAPI:
     """For `uvicorn --factory`: settings from LTFORGE_*, logs as JSON lines on standard error."""
     configure_logs()
+    start_tracing("api")
     return create_app(Settings())
 
 
@@ -96,6 +99,12 @@ def assemble_routes() -> FastAPI:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        telemetry={
+            "metrics": False,
+            "logs": False,
+            "operation_spans": False,
+            "exclude": lambda scope: scope.get("path") in _UNTRACED,
+        },
     )
     application.add_middleware(RequestContext)
     install_problem_handlers(application)
@@ -121,11 +130,16 @@ def assemble_routes() -> FastAPI:
     return application
 
 
+# Asked every few seconds by machines, about nothing that anybody would trace.
+_UNTRACED = frozenset({"/livez", "/readyz", "/startupz", "/metrics"})
+
+
 @asynccontextmanager
 async def _close_at_the_end(application: FastAPI) -> AsyncIterator[None]:
     with on_stop_signal(application.state.parts.watch.close):
         yield
     application.state.parts.store.dispose()
+    await run_in_threadpool(send_spans, wait=True)
 
 
 _DESCRIPTION = """\

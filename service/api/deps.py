@@ -22,6 +22,7 @@ from service.settings import Settings
 from service.store import Store
 from service.store.actors import Actor, act_as
 from service.store.blobs import BlobStore
+from service.tracing import traceparent
 
 DEFAULT_PAGE = 50
 LARGEST_PAGE = 200
@@ -73,7 +74,7 @@ async def identify(
         raise NotAuthenticated("The API key is unknown or was revoked; ask for a new one.")
     request.state.tenant_id, request.state.key_id = key.tenant_id, key.id
     bind_contextvars(tenant_id=key.tenant_id, key_id=key.id)
-    act_as(Actor(key.id, request.state.request_id))
+    act_as(Actor(key.id, request.state.request_id, traceparent()))
     request.state.rate = await parts.rates.count(key.tenant_id)
     request.state.rate.check()
     key.check(KeyScope.READ if request.method in _SAFE_METHODS else KeyScope.WRITE)

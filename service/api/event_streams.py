@@ -63,7 +63,7 @@ async def stream_events(
                 news = await _after(store, watched, job, sent)
             except ServiceError as failure:
                 # The client comes back and learns the reason as a problem document.
-                _log.info("event stream ends", job=job.id, code=failure.code)
+                _log.info("event stream ends", job_id=job.id, code=failure.code)
                 return
 
 

@@ -139,5 +139,5 @@ async def await_change(
                     if found == tag:
                         await signal.wait()
         except TimeoutError:
-            _log.debug("nothing changed in time", job=job_id)
+            _log.debug("nothing changed in time", job_id=job_id)
         return seen, found

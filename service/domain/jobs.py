@@ -154,12 +154,17 @@ class JobMark:
 
 @dataclass(frozen=True, slots=True)
 class ClaimedJob:
-    """A job and the right to run it; the digests name canonical blobs."""
+    """A job and the right to run it; the digests name canonical blobs.
+
+    `request_id` and `traceparent` (W3C) are those of the request that submitted the job.
+    """
 
     job: Job
     lease_token: str
     checkpoint_sha256: str | None
     dataset_sha256: str | None
+    request_id: str | None = None
+    traceparent: str | None = None
 
 
 class LeaseState(Enum):

@@ -62,6 +62,7 @@ class ValidationTask:
 
     kind: UploadKind
     id: str
+    tenant_id: str
     sha256: str
     lease_token: str
 

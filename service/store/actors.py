@@ -8,10 +8,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """A key in a request; or, both None, an operator on the command line."""
+    """A key in a request, part of a trace or not; or, all None, an operator on the command line."""
 
     key_id: str | None = None
     request_id: str | None = None
+    traceparent: str | None = None
 
 
 _actor: ContextVar[Actor | None] = ContextVar("actor", default=None)

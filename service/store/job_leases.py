@@ -61,7 +61,14 @@ class JobLeases:
         )
         lease_token = secrets.token_hex(16)
         self._start(row, worker, lease_token, lease_seconds)
-        return ClaimedJob(record(row), lease_token, checkpoint_sha256, dataset_sha256)
+        return ClaimedJob(
+            record(row),
+            lease_token,
+            checkpoint_sha256,
+            dataset_sha256,
+            row.request_id,
+            row.traceparent,
+        )
 
     def lease_state(self, job_id: str, lease_token: str) -> LeaseState:
         """Whether the lease is held and the job still wanted; writes nothing."""

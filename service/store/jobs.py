@@ -11,6 +11,7 @@ from sqlalchemy import delete, select, update
 from service.domain import CheckpointStatus, Job, JobFilter, JobRequest, JobStatus
 from service.errors import Conflict, NotFound, UploadRejected
 from service.identifiers import new_id
+from service.store.actors import Actor, current_actor
 from service.store.job_leases import JobLeases
 from service.store.job_records import record, request_of
 from service.store.job_transitions import change_status, settle
@@ -236,6 +237,7 @@ class JobRepository(JobLeases):
 
     def _row(self, tenant_id: str, request: JobRequest) -> JobRow:
         now, patience = self._scope.now(), request.queue_timeout_s
+        actor = current_actor() or Actor()
         return JobRow(
             id=new_id("job"),
             tenant_id=tenant_id,
@@ -252,6 +254,8 @@ class JobRepository(JobLeases):
             total=0,
             labels=dict(request.labels),
             priority=request.priority,
+            request_id=actor.request_id,
+            traceparent=actor.traceparent,
             timeout_s=request.timeout_s,
             queue_timeout_s=patience,
             queue_deadline=None if patience is None else self._scope.after(patience),

@@ -42,7 +42,7 @@ class Validations(ABC, Generic[RowT]):
         self._scope.session.flush()
         data = {"worker": worker, "attempt": row.attempt}
         self._scope.emit(row.tenant_id, row.id, f"{self._kind}.validation_started", data)
-        return ValidationTask(self._kind, row.id, row.sha256, row.lease_token)
+        return ValidationTask(self._kind, row.id, row.tenant_id, row.sha256, row.lease_token)
 
     def renew_validation(self, upload_id: str, lease_token: str, lease_seconds: float) -> bool:
         """Keep the right to validate; False when it is lost."""

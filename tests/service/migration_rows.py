@@ -295,6 +295,7 @@ ROWS: dict[str, Rows] = {
             },
         ),
     ],
+    "0009": [("jobs", _job(11, request_id="trace-1", traceparent=f"00-{1:032x}-{1:016x}-01"))],
 }
 
 NEW_VALUES: dict[tuple[str, str], Any] = {

@@ -60,6 +60,10 @@ class JobRow(Row):
     retry_of: Mapped[str | None] = mapped_column(String(32))
     parent_id: Mapped[str | None] = mapped_column(String(32))
     batch_id: Mapped[str | None] = mapped_column(String(32))
+    # The request that submitted it, and its place in a trace: what the job leads to in logs and
+    # traces is found by them.
+    request_id: Mapped[str | None] = mapped_column(String(128))
+    traceparent: Mapped[str | None] = mapped_column(String(64))
     # How many jobs this one stands for; null for a job that a worker runs.
     parts: Mapped[int | None]
     created_at: Mapped[datetime]
