@@ -14,6 +14,7 @@ import typer
 from ltforge import __version__
 from ltforge.command_line.failures import named_failures
 from ltforge.command_line.key_commands import key_commands
+from ltforge.command_line.tenant_commands import tenant_commands
 
 application = typer.Typer(
     help="Strong lottery tickets: prune a seeded random network until it computes a trained one.",
@@ -222,6 +223,7 @@ def create_key(
 
 
 application.add_typer(key_commands, name="keys")
+application.add_typer(tenant_commands, name="tenants")
 
 
 @application.command()

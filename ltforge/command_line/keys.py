@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
-from ltforge.command_line.extras import needing
-from ltforge.command_line.failures import CommandError
-
-if TYPE_CHECKING:
-    from service.store.store import Transaction
+from ltforge.command_line.database import known_tenant, operating
 
 _SHOWN_PER_TENANT = 1000
 
@@ -23,7 +18,7 @@ def create(
     days: float | None = None,
 ) -> str:
     """A new API key of a tenant, who is created where missing; valid for some days, or for ever."""
-    with _database() as tx:
+    with operating("keys") as tx:
         from datetime import UTC, datetime, timedelta  # noqa: PLC0415
 
         from service.domain import KeyScope  # noqa: PLC0415
@@ -36,19 +31,19 @@ def create(
 
 def rotate(*, tenant: str, key_id: str, grace_seconds: float) -> str:
     """A new secret for a key; the one before stays valid for the grace period."""
-    with _database() as tx:
-        return tx.keys.rotate(_known(tx, tenant), key_id, grace_seconds)[1]
+    with operating("keys") as tx:
+        return tx.keys.rotate(known_tenant(tx, tenant), key_id, grace_seconds)[1]
 
 
 def revoke(*, tenant: str, key_id: str) -> None:
     """End a key for good."""
-    with _database() as tx:
-        tx.keys.revoke(_known(tx, tenant), key_id)
+    with operating("keys") as tx:
+        tx.keys.revoke(known_tenant(tx, tenant), key_id)
 
 
 def listing(*, tenant: str) -> list[dict[str, Any]]:
     """The keys of a tenant, newest first, without their secrets."""
-    with _database() as tx:
+    with operating("keys") as tx:
         return [
             {
                 "id": key.id,
@@ -59,42 +54,9 @@ def listing(*, tenant: str) -> list[dict[str, Any]]:
                 "last_used_at": _shown(key.last_used_at),
                 "revoked_at": _shown(key.revoked_at),
             }
-            for key in tx.keys.list(_known(tx, tenant), _SHOWN_PER_TENANT)
+            for key in tx.keys.list(known_tenant(tx, tenant), _SHOWN_PER_TENANT)
         ]
 
 
 def _shown(moment: Any) -> str | None:
     return None if moment is None else str(moment.isoformat(timespec="seconds"))
-
-
-def _known(tx: Transaction, tenant: str) -> str:
-    tenant_id = tx.keys.find_tenant(tenant)
-    if tenant_id is None:
-        raise CommandError("NOT_FOUND", f"there is no tenant named {tenant!r}")
-    return tenant_id
-
-
-@contextmanager
-def _database() -> Iterator[Transaction]:
-    """A transaction on the configured database, as the operator."""
-    with needing("keys"):
-        from service.errors import ServiceError  # noqa: PLC0415
-        from service.settings import Settings  # noqa: PLC0415
-        from service.store import open_store  # noqa: PLC0415
-        from service.store.actors import Actor, act_as  # noqa: PLC0415
-        from service.store.schema import is_compatible  # noqa: PLC0415
-    store = open_store(Settings().database_url)
-    try:
-        store.ping()
-        if not is_compatible(store):
-            raise CommandError(
-                "DATABASE_NOT_MIGRATED",
-                "the database has not this version's schema; run: python -m service.store.schema",
-            )
-        act_as(Actor())
-        with store.begin() as tx:
-            yield tx
-    except ServiceError as error:
-        raise CommandError(error.code, error.detail) from error
-    finally:
-        store.dispose()

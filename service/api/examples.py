@@ -289,7 +289,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
             "stored_bytes": 214748364800,
             "uploads": 16,
         },
-        "now": {"queued_jobs": 3, "running_jobs": 1, "stored_bytes": 1830912},
+        "now": {"queued_jobs": 3, "running_jobs": 1, "stored_bytes": 1830912, "exported_bytes": 0},
         "start": "2026-11-01",
         "end": "2026-11-23",
         "data": [

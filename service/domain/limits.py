@@ -20,11 +20,12 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What a tenant has now."""
+    """What a tenant has now; `exported_bytes` are those of `stored_bytes` that are exports."""
 
     queued_jobs: int
     running_jobs: int
     stored_bytes: int
+    exported_bytes: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -43,6 +43,12 @@ class KeyRepository:
     def find_tenant(self, name: str) -> str | None:
         """The id of the tenant with this name."""
         return self._scope.session.scalar(select(TenantRow.id).where(TenantRow.name == name))
+
+    def tenants(self, limit: int, after: str | None = None) -> Sequence[Tenant]:
+        """All tenants, oldest first, starting above the id `after`."""
+        query = select(TenantRow).where(TenantRow.id > (after or ""))
+        rows = self._scope.session.scalars(query.order_by(TenantRow.id).limit(limit))
+        return [Tenant(row.id, row.name, row.created_at) for row in rows]
 
     def ensure_default_tenant(self) -> str:
         """The tenant of the embedded form."""

@@ -22,6 +22,7 @@ from service.store.tables import (
     RequestWindowRow,
     ResumableUploadRow,
     TenantRow,
+    TicketExportRow,
     TicketRow,
     UploadSlotRow,
 )
@@ -154,6 +155,7 @@ class QuotaRepository:
             queued_jobs=counts.get(JobStatus.QUEUED, 0),
             running_jobs=sum(counts.get(status, 0) for status in _AT_WORK),
             stored_bytes=_stored(self._scope, tenant_id),
+            exported_bytes=_exported(self._scope, tenant_id),
         )
 
     def today(self) -> date:
@@ -254,4 +256,13 @@ def _stored(scope: Scope, tenant_id: str) -> int:
         if row is not TicketRow:
             held = held.where(row.status != "rejected")  # type: ignore[union-attr]
         total += math.floor(scope.session.scalar(held) or 0)
-    return total
+    return total + _exported(scope, tenant_id)
+
+
+def _exported(scope: Scope, tenant_id: str) -> int:
+    held = (
+        select(func.coalesce(func.sum(TicketExportRow.bytes), 0))
+        .join(TicketRow, TicketRow.id == TicketExportRow.ticket_id)
+        .where(TicketRow.tenant_id == tenant_id)
+    )
+    return math.floor(scope.session.scalar(held) or 0)

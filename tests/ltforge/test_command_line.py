@@ -80,7 +80,7 @@ def test_help_lists_the_commands_without_loading_the_engine() -> None:
     answer = run_command("--help", without=heavy)
 
     assert answer.returncode == 0
-    for command in ("construct", "verify", "plan", "serve", "keys", "version"):
+    for command in ("construct", "verify", "plan", "serve", "keys", "tenants", "version"):
         assert command in answer.stdout
     assert time.monotonic() - started < 10
 
@@ -255,3 +255,42 @@ def test_an_operator_makes_rotates_lists_and_revokes_keys(tmp_path: Path) -> Non
     store.dispose()
     assert "revoked" in keys("list").stdout
     assert keys("revoke", "key_nobody").returncode == 1
+
+
+def test_an_operator_shows_tenants_and_sets_their_limits(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/ltforge.sqlite"
+    upgrade(url)
+    environment = {"LTFORGE_DATABASE_URL": url, "LTFORGE_MAX_RUNNING_JOBS": "5"}
+    store = open_store(url)
+    with store.begin() as tx:
+        for name in ("vision", "speech"):
+            tx.keys.ensure_tenant(name)
+
+    def tenants(*arguments: str) -> Any:
+        return run_command("tenants", *arguments, environment=environment)
+
+    shown = json.loads(tenants("show", "vision", "--json").stdout)
+    tenants("limit", "vision", "--stored-bytes", "5000000000", "--running-jobs", "0")
+    limited = json.loads(
+        tenants("limit", "vision", "--queued-jobs", "7", "--reset", "running-jobs", "--json").stdout
+    )
+    listed = json.loads(tenants("list", "--json").stdout)
+
+    assert shown["limits"]["running_jobs"] == 5
+    assert shown["now"]["stored_bytes"] == 0
+    changed = {"stored_bytes": 5_000_000_000, "queued_jobs": 7, "running_jobs": 5}
+    assert limited["limits"] == shown["limits"] | changed
+    assert [tenant["name"] for tenant in listed] == ["vision", "speech"]
+    assert listed[0] == limited
+    assert listed[1]["limits"] == shown["limits"]
+    with store.read() as tx:
+        tenant_id = tx.keys.find_tenant("vision")
+        assert tenant_id is not None
+        actions = [entry.action for entry in tx.audit.list(tenant_id, 10)]
+        assert actions == ["tenant.limited", "tenant.limited"]
+    store.dispose()
+    assert "queued_jobs" in tenants("show", "vision").stdout
+    assert "speech" in tenants("list").stdout
+    assert tenants("show", "nobody").returncode == 1
+    for wrong in (["--uploads", "-1"], ["--reset", "everything"], []):
+        assert tenants("limit", "vision", *wrong).returncode == 2

@@ -167,6 +167,26 @@ def test_uploads_under_way_are_limited_and_their_end_frees_the_slot(api: Running
     upload(api.client, b"three")
 
 
+def test_exports_count_until_their_ticket_is_deleted(api: RunningApi) -> None:
+    ticket_id = make_ticket(api, [b"some bytes"])
+    before = api.client.get("/v1/usage").json()["now"]["stored_bytes"]
+    limit(api.store, api.tenant_id, stored_bytes=before + 10)
+
+    api.client.get(f"/v1/tickets/{ticket_id}/export", params={"format": "npz"})
+    with api.store.begin() as tx:
+        tx.exports.finish(ticket_id, "npz", "f" * 64, 12)
+
+    now = api.client.get("/v1/usage").json()["now"]
+    assert (now["stored_bytes"], now["exported_bytes"]) == (before + 12, 12)
+    assert (
+        api.client.post("/v1/checkpoints", content=b"1").json()["code"] == "STORAGE_QUOTA_EXCEEDED"
+    )
+    assert api.stranger.get("/v1/usage").json()["now"]["exported_bytes"] == 0
+    assert api.client.delete(f"/v1/tickets/{ticket_id}").status_code == 204
+    assert api.client.get("/v1/usage").json()["now"]["exported_bytes"] == 0
+    assert api.client.post("/v1/checkpoints", content=b"1").status_code == 202
+
+
 def test_usage_adds_up(api: RunningApi) -> None:
     make_ticket(api, [b"some bytes"])
     checkpoint = upload(api.client, secrets.token_bytes(10))
@@ -184,7 +204,7 @@ def test_usage_adds_up(api: RunningApi) -> None:
     assert 0 <= constructed["seconds"] < 600
     assert by_kind["statistics"]["jobs"] == 1
     stored = usage["now"].pop("stored_bytes")
-    assert usage["now"] == {"queued_jobs": 2, "running_jobs": 0}
+    assert usage["now"] == {"queued_jobs": 2, "running_jobs": 0, "exported_bytes": 0}
     assert stored == 8 + 10 + len(b"some bytes") + len(b"more")
     assert usage["limits"]["queued_jobs"] == 10_000
     assert api.stranger.get("/v1/usage").json()["data"] == []

@@ -27,7 +27,8 @@ class StandingResource(Wire):
 
     queued_jobs: int
     running_jobs: int
-    stored_bytes: int = Field(description="of accepted uploads and of tickets")
+    stored_bytes: int = Field(description="of accepted uploads, of tickets and of their exports")
+    exported_bytes: int = Field(description="of exports alone")
 
 
 class UsageLineResource(Wire):
