@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 import pytest
+import torch
 from numpy.typing import NDArray
 
 from ltengine.activation import ACTIVATIONS, named_activation
@@ -157,4 +158,21 @@ def test_a_lenet_ticket_works_without_our_code(form: ExportFormat, lenet_ticket:
     export_ticket(lenet_ticket, form, out)
 
     assert_equal_outputs(run_elsewhere(form, out, raw), ticket_outputs(lenet_ticket, raw))
+    out.unlink()
+
+
+@pytest.mark.slow
+def test_in_double_precision_an_export_is_the_ticket(lenet_ticket: Path) -> None:
+    """What is left in single precision is the rounding of long sums: the values are exact."""
+    raw = np.random.default_rng(4).uniform(0, 1, (40, 784)).astype(np.float32)
+    out = lenet_ticket.with_name("export.pt")
+
+    export_ticket(lenet_ticket, ExportFormat.STATE_DICT, out)
+
+    state = torch.load(out, weights_only=True)
+    x = (raw.astype(np.float64) - 0.1307) / 0.3081
+    for number in range(0, len(state), 2):
+        x = np.maximum(x, 0) if number else x
+        x = x @ state[f"{number}.weight"].double().numpy().T + state[f"{number}.bias"].numpy()
+    np.testing.assert_allclose(x, ticket_outputs(lenet_ticket, raw), rtol=0, atol=1e-10)
     out.unlink()
