@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from amqp.exceptions import PreconditionFailed
 from celery import Celery
@@ -18,14 +18,35 @@ from service.domain import WorkKind
 from service.errors import QueueUnavailable
 from service.settings import Settings
 
-TASK_NAMES: dict[WorkKind, str] = {"job": "ltforge.job", "validate": "ltforge.validate"}
+QueueName = Literal["cpu", "gpu", "validate"]
+TASK_NAMES: dict[QueueName, str] = {
+    "cpu": "ltforge.cpu",
+    "gpu": "ltforge.gpu",
+    "validate": "ltforge.validate",
+}
+
+
+def queues_for(kind: WorkKind, cuda: bool) -> list[QueueName]:
+    """Which queues hear of work; `cuda` says whether anybody listens to that of the GPUs.
+
+    A job that may run anywhere is announced to both: whoever is free first takes it.
+    """
+    match kind:
+        case "validate":
+            return ["validate"]
+        case "cpu":
+            return ["cpu"]
+        case "cuda":
+            return ["gpu"] if cuda else []
+        case _:
+            return ["gpu", "cpu"] if cuda else ["cpu"]
 
 
 class Queue(Protocol):
     """Where wake-ups go."""
 
-    def wake(self, kind: WorkKind) -> None:
-        """Say that there is work of this kind; raises QueueUnavailable."""
+    def wake(self, name: QueueName) -> None:
+        """Say to who listens to this queue that there is work; raises QueueUnavailable."""
 
 
 class CeleryQueue:
@@ -34,11 +55,11 @@ class CeleryQueue:
     def __init__(self, application: Celery) -> None:
         self._application = application
 
-    def wake(self, kind: WorkKind) -> None:
+    def wake(self, name: QueueName) -> None:
         """Send one message; the broker's failure is reported, never waited out."""
         try:
             self._application.send_task(
-                TASK_NAMES[kind], queue=kind, retry=False, confirm_timeout=_CONFIRM_SECONDS
+                TASK_NAMES[name], queue=name, retry=False, confirm_timeout=_CONFIRM_SECONDS
             )
         except self._failures as failure:
             raise QueueUnavailable(_explain(failure)) from failure
@@ -64,11 +85,11 @@ class MemoryQueue:
     """Wake-ups kept in a list: for tests, and for programs that work the queue themselves."""
 
     def __init__(self) -> None:
-        self.woken: list[WorkKind] = []
+        self.woken: list[QueueName] = []
 
-    def wake(self, kind: WorkKind) -> None:
+    def wake(self, name: QueueName) -> None:
         """Remember the wake-up."""
-        self.woken.append(kind)
+        self.woken.append(name)
 
 
 def open_queue(settings: Settings) -> CeleryQueue:

@@ -83,9 +83,14 @@ class Settings(BaseSettings):
     job_log_bytes: int = Field(default=MEBIBYTE, gt=0)
 
     job_slots: int = Field(default=1, ge=1)
+    # CUDA devices that a worker uses, one job at a time on each; empty: all it finds.
+    cuda_devices: int | None = Field(default=None, ge=0)
     runner_start_seconds: float = Field(default=120.0, gt=0)
     runner_jobs: int = Field(default=50, ge=1)
     runner_memory_bytes: int = Field(default=8 * GIBIBYTE, gt=0)
+    # A runner that occupies more is killed, and its job's attempt with it; empty: an equal share of
+    # nine tenths of what the machine or the container has.
+    runner_memory_limit_bytes: int | None = Field(default=None, gt=0)
     runner_threads: int | None = None
 
     # Numbers are widened to float64: a file of float16 takes four times its size.

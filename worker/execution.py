@@ -19,11 +19,12 @@ from service.tracing import mark_failed
 from worker.job_log import JobLog
 from worker.lease import LeaseKeeper, LeaseLost
 from worker.marks import marked_attempt, origin
+from worker.memory_guard import MemoryGuard
 from worker.plain_text import plain_problem
 from worker.protocol import Canceled, Failed, Logged, Message, ProgressMade, Run, Succeeded
 from worker.runner_process import RunnerDied, RunnerProcess
 from worker.ticket_files import add_reports, fetch_tickets, keep_blob
-from worker.workplace import Workplace
+from worker.workplace import Place, Workplace
 
 _log = structlog.get_logger(__name__)
 
@@ -35,9 +36,15 @@ class Drained:
 
 @dataclass(frozen=True, slots=True)
 class Died:
-    """The runner died under the job."""
+    """The runner died under the job; whether for want of memory, and what is known of it."""
 
     hint: str
+    out_of_memory: bool
+
+    @property
+    def code(self) -> str:
+        """The failure's name."""
+        return "RUNNER_OUT_OF_MEMORY" if self.out_of_memory else "RUNNER_DIED"
 
 
 Outcome = Succeeded | Failed | Canceled | Died | Drained
@@ -48,18 +55,19 @@ RESULT = "result"
 _DRAINED = Problem("WORKER_STOPPED", "The worker was stopped; another one takes the job.")
 
 
-def work_one_job(workplace: Workplace) -> bool:
-    """Claim the next job and bring this attempt to its end; False if there was none."""
+def work_one_job(workplace: Workplace, place: Place | None = None) -> bool:
+    """Claim the next job for a place and bring this attempt to its end; False if there was none."""
+    place = place or workplace.cpu_places[0]
     with workplace.store.begin() as tx:
-        claimed = tx.jobs.claim(workplace.name, workplace.settings.lease_seconds)
+        claimed = tx.jobs.claim(workplace.name, workplace.settings.lease_seconds, place.device)
     if claimed is None:
         return False
     with marked_attempt(claimed) as begun:
-        _work(claimed, workplace, begun)
+        _work(claimed, workplace, place, begun)
     return True
 
 
-def _work(claimed: ClaimedJob, workplace: Workplace, begun: Span) -> None:
+def _work(claimed: ClaimedJob, workplace: Workplace, place: Place, begun: Span) -> None:
     """One attempt, from its start to its commit."""
     _log.info("job started")
     folder = workplace.settings.scratch / claimed.lease_token
@@ -68,7 +76,7 @@ def _work(claimed: ClaimedJob, workplace: Workplace, begun: Span) -> None:
     job = claimed.job
     written.write(f"attempt {job.attempt} of {job.max_attempts} started on {workplace.name}")
     try:
-        outcome = _attempt(claimed, folder, workplace, written)
+        outcome = _attempt(claimed, folder, workplace, place, written)
         written.write(_last_line(outcome))
         _conclude(outcome, claimed, folder / RESULT, workplace, written)
         _log.info("attempt ended", outcome=type(outcome).__name__)
@@ -86,17 +94,19 @@ def _mark(begun: Span, outcome: Outcome) -> None:
     match outcome:
         case Failed(code=code):
             mark_failed(begun, code)
-        case Died():
-            mark_failed(begun, "RUNNER_DIED")
+        case Died() as died:
+            mark_failed(begun, died.code)
 
 
-def _attempt(claimed: ClaimedJob, folder: Path, workplace: Workplace, written: JobLog) -> Outcome:
+def _attempt(
+    claimed: ClaimedJob, folder: Path, workplace: Workplace, place: Place, written: JobLog
+) -> Outcome:
     """Fetch what the job works on, and let a runner do it; raises LeaseLost."""
     tickets = fetch_tickets(claimed.job, folder, workplace.store)
     if isinstance(tickets, Failed):
         return tickets
     request = _request(claimed, tickets, folder / RESULT, workplace)
-    with workplace.runners.borrow() as runner:
+    with place.runners.borrow() as runner:
         return _attend(claimed, runner, request, workplace, written)
 
 
@@ -113,12 +123,13 @@ def _attend(
     started = time.monotonic()
     longest = min(settings.job_seconds, claimed.job.timeout_s or settings.job_seconds)
     cancel_asked: float | None = None
+    memory = MemoryGuard(runner, workplace.runner_memory_limit)
     runner.run(request)
     while True:
         try:
             message = runner.receive(settings.job_poll_seconds)
         except RunnerDied as death:
-            return Died(death.hint)
+            return Died(death.hint, death.killed and memory.ran_out())
         outcome = _outcome(message, lease, written)
         if outcome is not None:
             return outcome
@@ -126,6 +137,9 @@ def _attend(
             runner.kill()
             return Drained()
         now = time.monotonic()
+        if memory.exceeded(now):
+            runner.kill()
+            return Died(memory.hint, out_of_memory=True)
         if now - started > longest:
             runner.kill()
             return _too_long(claimed, longest)
@@ -181,8 +195,8 @@ def _conclude(
                 kept = tx.jobs.fail(job.id, token, plain_problem(code, detail))
             case Canceled():
                 kept = tx.jobs.cancel_running(job.id, token)
-            case Died(hint=hint):
-                kept = tx.jobs.release(job.id, token, _runner_died(hint, claimed), True)
+            case Died() as died:
+                kept = tx.jobs.release(job.id, token, _runner_died(died, claimed), True)
             case Drained():
                 kept = tx.jobs.release(job.id, token, _DRAINED, False)
         if not kept:
@@ -232,10 +246,10 @@ def _too_long(claimed: ClaimedJob, seconds: float) -> Failed:
     return Failed(claimed.job.id, "JOB_TIMEOUT", detail)
 
 
-def _runner_died(hint: str, claimed: ClaimedJob) -> Problem:
+def _runner_died(died: Died, claimed: ClaimedJob) -> Problem:
     job = claimed.job
     return Problem(
-        "RUNNER_DIED",
+        died.code,
         f"The process that ran the job died in attempt {job.attempt} of {job.max_attempts}: "
-        f"{hint}. Give the workers more memory or use a smaller base set, then submit again.",
+        f"{died.hint}. Give the workers more memory or use a smaller base set, then submit again.",
     )

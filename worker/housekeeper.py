@@ -16,10 +16,10 @@ from typing import Any
 
 import structlog
 
-from service.domain import WorkKind
+from service.domain import JobDevice
 from service.errors import QueueUnavailable, StorageUnavailable
 from service.logs import configure_logs
-from service.queue import Queue, open_queue
+from service.queue import Queue, QueueName, open_queue, queues_for
 from service.settings import Settings
 from service.store import Store, open_store
 from service.store.blobs import LocalBlobStore
@@ -31,6 +31,8 @@ _log = structlog.get_logger(__name__)
 _ROLE = "housekeeper"
 _BATCH = 100
 _SENT_KEPT_SECONDS = 3600.0
+# For so long a device that was here is expected back: jobs that need one are taken.
+_WORKERS_KNOWN_SECONDS = 7 * 24 * 3600.0
 # A scratch folder without a lease may belong to a claim committed a moment ago.
 _LITTER_SECONDS = 600.0
 # An upload that sends nothing for a minute is given up by the API itself.
@@ -89,30 +91,35 @@ class Housekeeper:
         """Send first, mark afterwards: a crash in between sends twice, which harms nobody."""
         with self._store.read() as tx:
             messages = tx.outbox.pending(_BATCH)
+            cuda = bool(messages) and tx.workers.cuda_is_alive()
         if not messages:
             return
         for message in messages:
-            self._queue.wake(message.kind)
+            for name in queues_for(message.kind, cuda):
+                self._queue.wake(name)
         with self._store.begin() as tx:
             tx.outbox.mark_sent([message.id for message in messages])
 
     def _rewake(self) -> None:
         """Announce work again that has waited longer than a message can take."""
         patience = self._settings.rewake_seconds
-        waiting: list[WorkKind] = []
+        waiting: list[QueueName] = []
         with self._store.read() as tx:
-            if tx.jobs.waiting(patience):
-                waiting.append("job")
+            if tx.jobs.waiting(patience, JobDevice.CPU):
+                waiting.append("cpu")
+            if tx.workers.cuda_is_alive() and tx.jobs.waiting(patience, JobDevice.CUDA):
+                waiting.append("gpu")
             if tx.checkpoints.waiting(patience) or tx.datasets.waiting(patience):
                 waiting.append("validate")
-        for kind in waiting:
-            self._queue.wake(kind)
+        for name in waiting:
+            self._queue.wake(name)
 
     def _sweep(self) -> None:
         """Forget old messages; remove what killed workers left in the scratch folder."""
         with self._store.begin() as tx:
             tx.idempotency.forget_expired()
             tx.outbox.forget_sent(_SENT_KEPT_SECONDS)
+            tx.workers.forget(_WORKERS_KNOWN_SECONDS)
             tx.webhook_deliveries.forget_finished(self._settings.webhook_log_seconds)
             leased = tx.jobs.lease_tokens()
             leased |= tx.checkpoints.lease_tokens() | tx.datasets.lease_tokens()

@@ -67,14 +67,10 @@ class Logged:
 
 @dataclass(frozen=True, slots=True)
 class Succeeded:
-    """The report, and a construction's ticket file, are complete.
-
-    `memory` is what the runner occupies now, in bytes.
-    """
+    """The report, and a construction's ticket file, are complete."""
 
     job: str
     report: dict[str, Any]
-    memory: int
 
 
 @dataclass(frozen=True, slots=True)

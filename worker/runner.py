@@ -5,13 +5,14 @@ It knows files and the engine, and neither database nor broker; it has no creden
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import queue
-import resource
 import sys
 import threading
 import traceback
+from pathlib import Path
 from typing import BinaryIO
 
 import structlog
@@ -81,7 +82,7 @@ def run(request: Run, inbox: Inbox, reporter: Reporter) -> Message:
 
     try:
         report = work(request, progress, lambda: inbox.is_canceled(request.job))
-        outcome = Succeeded(request.job, report, _memory())
+        outcome = Succeeded(request.job, report)
         # A report that JSON cannot hold is the engine's failure, not the conversation's.
         encode(outcome)
         return outcome
@@ -124,9 +125,10 @@ def _note(outcome: Message, begun: Span) -> None:
             _log.info("run ended", outcome=type(outcome).__name__)
 
 
-def _memory() -> int:
-    """The most memory this process ever occupied, in bytes."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+def _be_the_first_to_die() -> None:
+    """Where the machine runs out of memory, have the kernel take the runner, not its worker."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("1000")
 
 
 def _take_standard_output() -> BinaryIO:
@@ -158,6 +160,7 @@ class LoggedErrors(io.TextIOBase):
 def main() -> None:
     """Serve jobs until the standard input ends."""
     die_with(int(sys.argv[1]))
+    _be_the_first_to_die()
     configure_logs()
     start_tracing("runner")
     reporter = Reporter(_take_standard_output())

@@ -9,10 +9,12 @@ import subprocess
 import sys
 import threading
 from collections.abc import Sequence
+from typing import Protocol
 
 import structlog
 
-from worker.protocol import Cancel, Message, ProtocolError, Ready, Run, Succeeded, decode, encode
+from worker.process_memory import group_memory
+from worker.protocol import Cancel, Message, ProtocolError, Ready, Run, decode, encode
 
 _log = structlog.get_logger(__name__)
 
@@ -29,9 +31,14 @@ class RunnerDied(Exception):  # noqa: N818 - an event, as Canceled is
         self.status = status
 
     @property
+    def killed(self) -> bool:
+        """Whether somebody, or the kernel, ended it by force."""
+        return self.status == -signal.SIGKILL
+
+    @property
     def hint(self) -> str:
         """What that status usually means."""
-        if self.status == -signal.SIGKILL:
+        if self.killed:
             return "it was killed, most often because the machine ran out of memory"
         if self.status < 0:
             return f"it was ended by {signal.Signals(-self.status).name}"
@@ -43,24 +50,42 @@ def runner_command() -> list[str]:
     return [sys.executable, "-m", "worker.runner", str(os.getpid())]
 
 
-def runner_environment() -> dict[str, str]:
-    """The variables a runner may see."""
-    return {
+def runner_environment(visible_devices: str | None = None) -> dict[str, str]:
+    """The variables a runner may see; `visible_devices` numbers the CUDA devices it may use.
+
+    The numbers count what this process may use itself.
+    """
+    kept = {
         name: value
         for name, value in os.environ.items()
         if name in _KEPT_VARIABLES or name.startswith(_KEPT_PREFIXES)
     }
+    if visible_devices is None:
+        return kept
+    own = [name.strip() for name in kept.get("CUDA_VISIBLE_DEVICES", "").split(",") if name.strip()]
+    if own and visible_devices:
+        visible_devices = own[int(visible_devices)]
+    return kept | {"CUDA_VISIBLE_DEVICES": visible_devices}
+
+
+class StartRunner(Protocol):
+    """How a runner is started that may use the CUDA devices of these numbers."""
+
+    def __call__(self, *, visible_devices: str) -> RunnerProcess:
+        """Start it."""
 
 
 class RunnerProcess:
     """One runner process. Started in a session of its own, so its whole group can be killed."""
 
-    def __init__(self, command: Sequence[str] | None = None) -> None:
+    def __init__(
+        self, command: Sequence[str] | None = None, *, visible_devices: str | None = None
+    ) -> None:
         self._process = subprocess.Popen(
             list(command or runner_command()),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env=runner_environment(),
+            env=runner_environment(visible_devices),
             start_new_session=True,
         )
         # None marks the end of the runner's output.
@@ -69,12 +94,16 @@ class RunnerProcess:
         self._reader.start()
         self._ended = False
         self.jobs = 0
-        self.memory = 0
 
     @property
     def process_id(self) -> int:
         """The runner's process id, which is also its group's."""
         return self._process.pid
+
+    @property
+    def memory(self) -> int:
+        """Bytes that it and its children occupy now."""
+        return group_memory(self._process.pid)
 
     @property
     def alive(self) -> bool:
@@ -101,8 +130,6 @@ class RunnerProcess:
             raise RunnerDied(self._process.wait())
         if isinstance(message, Ready):
             return None
-        if isinstance(message, Succeeded):
-            self.memory = message.memory
         return message
 
     def kill(self) -> None:

@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from celery import Celery
 
-from service.queue import TASK_NAMES
+from service.queue import TASK_NAMES, QueueName
 from worker.execution import work_one_job
 from worker.validation import validate_one_upload
 from worker.work_loop import WorkLoop
-from worker.workplace import Workplace
+from worker.workplace import Place, Workplace
 
 
 def register_tasks(application: Celery, workplace: Workplace) -> None:
-    """Give an application its two tasks."""
+    """Give an application its tasks: one for each queue."""
     stopping = workplace.stopping.is_set
-    jobs = WorkLoop(lambda: work_one_job(workplace), workplace.settings.job_slots, stopping)
-    validations = WorkLoop(lambda: validate_one_upload(workplace), 1, stopping)
+
+    def work(place: Place) -> bool:
+        return work_one_job(workplace, place)
+
+    loops: dict[QueueName, WorkLoop[Any]] = {
+        "cpu": WorkLoop(work, workplace.cpu_places, stopping),
+        "gpu": WorkLoop(work, workplace.cuda_places, stopping),
+        "validate": WorkLoop(lambda _: validate_one_upload(workplace), [None], stopping),
+    }
     # Not shared: a second application in one process would inherit these, and with them this
     # workplace.
-    application.task(jobs.wake, name=TASK_NAMES["job"], shared=False)
-    application.task(validations.wake, name=TASK_NAMES["validate"], shared=False)
+    for name, loop in loops.items():
+        application.task(loop.wake, name=TASK_NAMES[name], shared=False)

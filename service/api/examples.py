@@ -181,6 +181,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "attempt": 1,
         "max_attempts": 3,
         "progress": {"stage": "construct", "done": 1, "total": 4, "fraction": 0.2125},
+        "waiting_for": None,
         "error": None,
         "cancel_reason": None,
         "retry_of": None,

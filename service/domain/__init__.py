@@ -16,6 +16,7 @@ from service.domain.job_requests import HIGHEST_PRIORITY, JobFilter, JobRequest
 from service.domain.jobs import (
     ClaimedJob,
     Job,
+    JobDevice,
     JobKind,
     JobMark,
     JobStatus,
@@ -42,6 +43,7 @@ from service.domain.webhooks import (
     WebhookDelivery,
     WebhookEndpoint,
 )
+from service.domain.workers import CudaDevice, Worker
 
 __all__ = [
     "HIGHEST_PRIORITY",
@@ -56,10 +58,12 @@ __all__ = [
     "CheckpointStatus",
     "ClaimedDelivery",
     "ClaimedJob",
+    "CudaDevice",
     "Dataset",
     "DeliveryStatus",
     "Event",
     "Job",
+    "JobDevice",
     "JobFilter",
     "JobKind",
     "JobMark",
@@ -83,6 +87,7 @@ __all__ = [
     "WebhookDelivery",
     "WebhookEndpoint",
     "WorkKind",
+    "Worker",
     "count_points",
     "expand_sweep",
     "group_lines",

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-WorkKind = Literal["job", "validate"]
+WorkKind = Literal["cpu", "cuda", "auto", "validate"]
+"""Work for a worker's processor, for a CUDA device, for either, and uploads to validate."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from service.domain.jobs import JobKind, JobStatus
+from service.domain.jobs import JobDevice, JobKind, JobStatus
 
 SEEDS = 2**64
 HIGHEST_PRIORITY = 10
@@ -45,6 +45,11 @@ class JobRequest:
     timeout_s: float | None = None
     queue_timeout_s: float | None = None
     max_attempts: int = 3
+
+    @property
+    def device(self) -> JobDevice:
+        """What the spec asks to run on; kinds whose spec has no device need none."""
+        return JobDevice(self.spec.get("device", JobDevice.CPU))
 
     def with_spec(self, spec: dict[str, Any]) -> JobRequest:
         """The same request with another spec."""

@@ -29,6 +29,14 @@ class JobKind(StrEnum):
     """Puts two tickets beside each other."""
 
 
+class JobDevice(StrEnum):
+    """What a job wants to run on; a place in a worker is of one of the latter two."""
+
+    AUTO = "auto"
+    CPU = "cpu"
+    CUDA = "cuda"
+
+
 class JobStatus(StrEnum):
     """States of a job."""
 
@@ -106,6 +114,7 @@ class Job:
     `spec` says what to do: a Specification or, for statistics, a StatisticsQuestion. Statistics
     alone have no checkpoint, constructions alone a ticket. A construction of several replicates has
     no ticket of its own: it stands for jobs, one for each source, whose `parent_id` names it.
+    `waiting_for` says of a queued job why no worker takes it, where that is known.
     """
 
     id: str
@@ -122,6 +131,7 @@ class Job:
     timeout_s: float | None
     queue_timeout_s: float | None
     progress: Progress
+    waiting_for: Problem | None
     error: Problem | None
     cancel_reason: str | None
     ticket_id: str | None

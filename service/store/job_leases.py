@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Select, and_, or_, select, update
 from service.domain import (
     CheckpointStatus,
     ClaimedJob,
+    JobDevice,
     JobKind,
     JobStatus,
     LeaseState,
@@ -36,8 +37,13 @@ class JobLeases:
     def __init__(self, scope: Scope) -> None:
         self._scope = scope
 
-    def claim(self, worker: str, lease_seconds: float) -> ClaimedJob | None:
-        """The next job with ready inputs: by priority, then the tenant's turn, then age.
+    def claim(
+        self, worker: str, lease_seconds: float, device: JobDevice = JobDevice.CPU
+    ) -> ClaimedJob | None:
+        """The next job for a place whose inputs are ready: by priority, tenant's turn, then age.
+
+        A place with a CUDA `device` takes the jobs that want one, the others those that do not;
+        both take those that leave it open.
 
         The turn is that of the tenant served longest ago. Plans come before the tenant's other
         jobs, and so do exports and comparisons: they are short, and somebody waits for them.
@@ -46,7 +52,10 @@ class JobLeases:
         longer = JobRow.kind.not_in((JobKind.PLAN, JobKind.EXPORT, JobKind.COMPARE))
         found = self._scope.session.execute(
             self._claimable(JobRow, CheckpointRow.canonical_sha256, DatasetRow.canonical_sha256)
-            .where(JobRow.tenant_id.not_in(tenants_at_work(self._scope.limits)))
+            .where(
+                JobRow.device.in_((device, JobDevice.AUTO)),
+                JobRow.tenant_id.not_in(tenants_at_work(self._scope.limits)),
+            )
             .order_by(JobRow.priority.desc(), turn, longer, JobRow.queued_at, JobRow.id)
             .limit(1)
             .with_for_update(of=JobRow, skip_locked=True)
@@ -166,10 +175,11 @@ class JobLeases:
         settle_all(self._scope, [parent_id for _, parent_id in late])
         return [job_id for job_id, _ in late]
 
-    def waiting(self, older_than_seconds: float) -> bool:
-        """Whether a job that could run has been queued for this long."""
+    def waiting(self, older_than_seconds: float, device: JobDevice) -> bool:
+        """Whether a job for such a place has been queued for this long and could run."""
         old = JobRow.queued_at < self._scope.after(-older_than_seconds)
-        query = self._claimable(JobRow.id).where(old).limit(1)
+        wanted = JobRow.device.in_((device, JobDevice.AUTO))
+        query = self._claimable(JobRow.id).where(old, wanted).limit(1)
         return self._scope.session.scalar(query) is not None
 
     def lease_tokens(self) -> set[str]:
@@ -214,7 +224,7 @@ class JobLeases:
             if row.queue_timeout_s is not None:
                 values["queue_deadline"] = self._scope.after(row.queue_timeout_s)
             transition(self._scope, row.id, JobStatus.QUEUED, held, values=values, data=data)
-            self._scope.announce("job")
+            self._scope.announce(JobDevice(row.device).value)
 
     def _claimable(self, *columns: Any) -> Select[Any]:
         """Queued jobs in time whose checkpoint and data set, where they name one, are ready."""

@@ -24,6 +24,7 @@ def record(row: JobRow) -> Job:
         timeout_s=row.timeout_s,
         queue_timeout_s=row.queue_timeout_s,
         progress=Progress.at(row.stage, row.done, row.total),
+        waiting_for=None,
         error=Problem(row.error_code or "", row.error_detail or "") if failed else None,
         cancel_reason=row.cancel_reason,
         ticket_id=row.ticket_id,

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import delete, select, update
 
-from service.domain import CheckpointStatus, Job, JobFilter, JobRequest, JobStatus
+from service.domain import CheckpointStatus, Job, JobDevice, JobFilter, JobRequest, JobStatus
 from service.errors import Conflict, NotFound, UploadRejected
 from service.identifiers import new_id
 from service.store.actors import Actor, current_actor
@@ -24,6 +24,7 @@ from service.store.tables import (
     JobRow,
     TicketRow,
 )
+from service.store.workers import NO_CUDA_WORKER, WorkerRepository
 
 UploadRow = TypeVar("UploadRow", CheckpointRow, DatasetRow)
 
@@ -37,6 +38,7 @@ class JobRepository(JobLeases):
     def add(self, tenant_id: str, request: JobRequest, *, retry_of: str | None = None) -> Job:
         """A queued job and its wake-up; raises NotFound or UploadRejected for its inputs.
 
+        Raises Conflict if it insists on a CUDA device and no worker with one is known.
         A construction of several replicates becomes a job that stands for one job for each.
         """
         self.check_inputs(tenant_id, request)
@@ -57,7 +59,8 @@ class JobRepository(JobLeases):
         return self._insert(tenant_id, requests, batch_id=batch_id)
 
     def check_inputs(self, tenant_id: str, request: JobRequest) -> None:
-        """Raises NotFound or UploadRejected unless the tenant has what the request names."""
+        """Raises NotFound, UploadRejected or Conflict unless what the request names is there."""
+        WorkerRepository(self._scope).check_device(request.device)
         if request.checkpoint_id is not None:
             self._check_upload(CheckpointRow, "checkpoint", tenant_id, request.checkpoint_id)
         if request.dataset_id is not None:
@@ -68,7 +71,7 @@ class JobRepository(JobLeases):
         row = self._scope.session.get(JobRow, job_id, populate_existing=True)
         if row is None or row.tenant_id != tenant_id:
             raise NotFound("job", job_id)
-        return record(row)
+        return self._records([row])[0]
 
     def list(
         self,
@@ -76,7 +79,7 @@ class JobRepository(JobLeases):
         limit: int,
         after: str | None = None,
         wanted: JobFilter = JobFilter(),  # noqa: B008 - frozen
-    ) -> list[Job]:
+    ) -> Sequence[Job]:
         """Jobs of the tenant, newest first, starting below the id `after`."""
         query = select(JobRow).where(JobRow.tenant_id == tenant_id)
         if after is not None:
@@ -98,7 +101,7 @@ class JobRepository(JobLeases):
             query = query.where(JobRow.labels[name].as_string() == label)
         query = query.order_by(JobRow.id.desc()).limit(limit)
         query = query.execution_options(populate_existing=True)
-        return [record(row) for row in self._scope.session.scalars(query)]
+        return self._records(self._scope.session.scalars(query).all())
 
     def cancel(self, tenant_id: str, job_id: str, reason: str | None = None) -> Job:
         """Cancel a queued job at once, ask a running one to stop; others stay as they are."""
@@ -198,6 +201,20 @@ class JobRepository(JobLeases):
             raise NotFound("job", job_id)
         return row
 
+    def _records(self, rows: Sequence[JobRow]) -> Sequence[Job]:
+        """The jobs as they are shown: those that no living worker can take say so."""
+        waits = {
+            row.id
+            for row in rows
+            if row.device == JobDevice.CUDA and row.status == JobStatus.QUEUED
+        }
+        if not waits or WorkerRepository(self._scope).cuda_is_alive():
+            return [record(row) for row in rows]
+        return [
+            replace(record(row), waiting_for=NO_CUDA_WORKER) if row.id in waits else record(row)
+            for row in rows
+        ]
+
     def _cancel_standing(self, job_id: str, reason: str | None) -> None:
         """Cancel a job that stands for replicates, once those were asked to stop."""
         unfinished = JobRow.finished_at.is_(None)
@@ -232,7 +249,9 @@ class JobRepository(JobLeases):
         for row in rows:
             row.retry_of, row.parent_id, row.batch_id = retry_of, parent_id, batch_id
         self._save(rows)
-        self._scope.announce("job", min(len(rows), _MOST_WAKE_UPS))
+        for device in JobDevice:
+            wanted = sum(row.device == device for row in rows)
+            self._scope.announce(device.value, min(wanted, _MOST_WAKE_UPS))
         return [record(row) for row in rows]
 
     def _row(self, tenant_id: str, request: JobRequest) -> JobRow:
@@ -253,6 +272,7 @@ class JobRepository(JobLeases):
             done=0,
             total=0,
             labels=dict(request.labels),
+            device=request.device,
             priority=request.priority,
             request_id=actor.request_id,
             traceparent=actor.traceparent,

@@ -106,6 +106,8 @@ class Scope:
 
     def announce(self, kind: WorkKind, times: int = 1) -> None:
         """Leave wake-ups in the outbox, to be sent once this transaction is committed."""
+        if times == 0:
+            return
         now = self.now()
         self.insert(
             *(

@@ -29,6 +29,7 @@ from service.store.tickets import TicketRepository
 from service.store.uploads import CheckpointRepository, DatasetRepository
 from service.store.webhook_deliveries import WebhookDeliveryRepository
 from service.store.webhook_endpoints import WebhookEndpointRepository
+from service.store.workers import WorkerRepository
 
 
 class Transaction:
@@ -55,6 +56,7 @@ class Transaction:
         self.webhook_deliveries = WebhookDeliveryRepository(scope)
         self.outbox = OutboxRepository(scope)
         self.leader = LeaderRepository(scope)
+        self.workers = WorkerRepository(scope)
 
 
 class Store:

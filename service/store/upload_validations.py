@@ -70,7 +70,7 @@ class Validations(ABC, Generic[RowT]):
         values = {"canonical_sha256": canonical_sha256, "summary": summary}
         if not self._decide(upload_id, lease_token, CheckpointStatus.READY, values, {}):
             return False
-        self._scope.announce("job")
+        self._scope.announce("auto")
         return True
 
     def reject(self, upload_id: str, lease_token: str, problem: Problem) -> bool:

@@ -296,11 +296,28 @@ ROWS: dict[str, Rows] = {
         ),
     ],
     "0009": [("jobs", _job(11, request_id="trace-1", traceparent=f"00-{1:032x}-{1:016x}-01"))],
+    "0010": [
+        ("jobs", _job(12, device="cuda")),
+        (
+            "workers",
+            {
+                "name": "host:7",
+                "cpu_cores": 8,
+                "memory_bytes": 2**36,
+                "job_slots": 2,
+                "cuda_count": 1,
+                "cuda_devices": [{"name": "a device", "memory_bytes": 2**37}],
+                "started_at": MOMENT,
+                "expires_at": LATER,
+            },
+        ),
+    ],
 }
 
 NEW_VALUES: dict[tuple[str, str], Any] = {
     ("api_keys", "scopes"): "read write admin",
     ("jobs", "priority"): 0,
+    ("jobs", "device"): "cpu",
 }
 """What older rows get in columns that a revision adds; null in all others."""
 

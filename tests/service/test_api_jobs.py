@@ -57,7 +57,7 @@ def test_a_submission_leaves_a_wake_up_for_the_workers(
 
     with api.store.read() as tx:
         kinds = [message.kind for message in tx.outbox.pending(10)]
-    assert sorted(kinds) == ["job", "validate"]
+    assert sorted(kinds) == ["auto", "validate"]
 
 
 def test_a_job_may_name_a_data_set(api: RunningApi, checkpoint: dict[str, Any]) -> None:

@@ -23,11 +23,11 @@ from tests.waiting import wait_until
 def test_b2_the_embedded_broker_is_a_private_folder_of_the_data_folder(tmp_path: Path) -> None:
     queue = open_queue(Settings(data=tmp_path))
 
-    queue.wake("job")
+    queue.wake("cpu")
 
     messages = list((tmp_path / "broker" / "messages").iterdir())
     assert len(messages) == 1
-    assert "ltforge.job" in messages[0].read_text()
+    assert "ltforge.cpu" in messages[0].read_text()
     for folder in ("broker", "broker/messages", "broker/control"):
         assert (tmp_path / folder).stat().st_mode & 0o077 == 0
 
@@ -89,17 +89,17 @@ def test_a_queue_has_the_chosen_type_and_another_one_is_named(
     tmp_path: Path, rabbitmq_url: str, chosen: str, other: str
 ) -> None:
     with Connection(rabbitmq_url) as connection:
-        connection.channel().queue_delete("job")
+        connection.channel().queue_delete("cpu")
     pools.reset()
     settings = {"data": tmp_path, "broker_url": rabbitmq_url}
 
-    open_queue(Settings(**settings, broker_queue_type=chosen)).wake("job")
+    open_queue(Settings(**settings, broker_queue_type=chosen)).wake("cpu")
 
-    assert waiting(rabbitmq_url, "job") == 1
+    assert waiting(rabbitmq_url, "cpu") == 1
     # What this process declared is remembered with its connections.
     pools.reset()
     with pytest.raises(QueueUnavailable, match="LTFORGE_BROKER_QUEUE_TYPE"):
-        open_queue(Settings(**settings, broker_queue_type=other)).wake("job")
+        open_queue(Settings(**settings, broker_queue_type=other)).wake("cpu")
 
 
 @pytest.mark.slow
@@ -138,7 +138,7 @@ def test_a_broker_that_is_away_is_named_at_once(tmp_path: Path, scheme: str) -> 
     started = time.monotonic()
 
     with pytest.raises(QueueUnavailable):
-        queue.wake("job")
+        queue.wake("cpu")
 
     assert time.monotonic() - started < 5
 
@@ -147,6 +147,6 @@ def test_the_queue_of_tests_remembers() -> None:
     memory = MemoryQueue()
     queue: Queue = memory
 
-    queue.wake("job")
+    queue.wake("cpu")
 
-    assert memory.woken == ["job"]
+    assert memory.woken == ["cpu"]

@@ -13,6 +13,7 @@ import pytest
 from service.domain import (
     ClaimedJob,
     Job,
+    JobDevice,
     JobFilter,
     JobKind,
     JobRequest,
@@ -304,10 +305,10 @@ def test_lists_go_from_new_to_old_and_continue_after_an_id(store: Store) -> None
 
 def test_work_that_waits_too_long_is_seen(store: Store, queued: Job) -> None:
     with store.read() as tx:
-        assert tx.jobs.waiting(older_than_seconds=-1)
-        assert not tx.jobs.waiting(older_than_seconds=60)
+        assert tx.jobs.waiting(-1, JobDevice.CPU)
+        assert not tx.jobs.waiting(60, JobDevice.CPU)
 
     claim(store)
 
     with store.read() as tx:
-        assert not tx.jobs.waiting(older_than_seconds=-1)
+        assert not tx.jobs.waiting(-1, JobDevice.CPU)

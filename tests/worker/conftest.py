@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from service.domain import Job, JobKind, JobRequest
+from service.domain import CudaDevice, Job, JobKind, JobRequest
 from service.settings import Settings
 from service.store import Store
 from worker.runner_process import RunnerProcess
@@ -21,8 +21,9 @@ FAKE_RUNNER = Path(__file__).with_name("fake_runner.py")
 Submit = Callable[..., Job]
 
 
-def start_fake_runner() -> RunnerProcess:
-    return RunnerProcess([sys.executable, str(FAKE_RUNNER), str(os.getpid())])
+def start_fake_runner(*, visible_devices: str = "") -> RunnerProcess:
+    command = [sys.executable, str(FAKE_RUNNER), str(os.getpid())]
+    return RunnerProcess(command, visible_devices=visible_devices)
 
 
 @pytest.fixture
@@ -47,6 +48,15 @@ def workplace(settings: Settings) -> Iterator[Workplace]:
 
 
 @pytest.fixture
+def cuda_workplace(settings: Settings) -> Iterator[Workplace]:
+    """A workplace that believes in two CUDA devices; its runners never look at them."""
+    devices = (CudaDevice("one", 1 << 30), CudaDevice("two", 1 << 30))
+    opened = open_workplace(settings, start_fake_runner, devices)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
 def submit(store: Store) -> Submit:
     """Submit a job on a ready checkpoint; the fake runner behaves as told."""
     with store.begin() as tx:
@@ -56,10 +66,15 @@ def submit(store: Store) -> Submit:
         assert task is not None
         tx.checkpoints.accept(task.id, task.lease_token, "c" * 64, {})
 
-    def submit_one(behaviour: str, kind: JobKind = JobKind.CONSTRUCT, **fields: Any) -> Job:
+    def submit_one(
+        behaviour: str,
+        kind: JobKind = JobKind.CONSTRUCT,
+        device: str = "cpu",
+        **fields: Any,
+    ) -> Job:
         request = JobRequest(
             kind,
-            {"behave": behaviour},
+            {"behave": behaviour, "device": device},
             None if kind is JobKind.STATISTICS else checkpoint.id,
             replicates=4 if kind is JobKind.ESTIMATE else None,
             **fields,

@@ -1,7 +1,8 @@
 """A runner that speaks the protocol and computes nothing: for tests of the processes around it.
 
 The specification says how it behaves: succeed (with a ticket), report (without), fail, hang
-(until canceled), stubborn (hangs and ignores cancellation), talk (writes to the log), die.
+(until canceled), stubborn (hangs and ignores cancellation), talk (writes to the log),
+swell (takes 300 MiB and keeps them), die.
 """
 
 from __future__ import annotations
@@ -51,14 +52,15 @@ def behave(run: Run) -> None:
     match run.specification["behave"]:
         case "succeed":
             Path(run.ticket).write_bytes(b"a ticket")
-            report = {"ticket": {"digest": "d"}, "runner": os.getpid()}
-            say(Succeeded(run.job, report, 1 << 20))
+            devices = os.environ["CUDA_VISIBLE_DEVICES"]
+            report = {"ticket": {"digest": "d"}, "runner": os.getpid(), "devices": devices}
+            say(Succeeded(run.job, report))
         case "talk":
             say(Logged(run.job, "a warning\x1b[2J"))
             say(Failed(run.job, "TALKED", "it talked"))
         case "report":
             seen = {"kind": run.kind, "checkpoint": run.checkpoint, "replicates": run.replicates}
-            say(Succeeded(run.job, seen, 1 << 20))
+            say(Succeeded(run.job, seen))
         case "fail":
             say(Failed(run.job, "UNSOLVED_PROBLEMS", "3 problems have no solution"))
         case "hang":
@@ -67,6 +69,10 @@ def behave(run: Run) -> None:
             say(Canceled(run.job))
         case "stubborn":
             while True:
+                time.sleep(1)
+        case "swell":
+            hoard = bytearray(os.urandom(1 << 20) * 300)
+            while hoard:
                 time.sleep(1)
         case "die":
             os._exit(3)

@@ -34,7 +34,7 @@ class Payload:
 def forged_messages(trace: Path) -> list[tuple[str, str, bytes]]:
     """Task name, content type and body of messages that nobody of ours sends."""
     command = f"touch {trace}"
-    task = TASK_NAMES["job"]
+    task = TASK_NAMES["cpu"]
     pickled = pickle.dumps(((Payload(command),), {}, {}))
     arguments = f'[["../../etc/passwd", "{command}"], {{"command": "{command}"}}, {{}}]'.encode()
     later = f'[[], {{}}, {{"callbacks": [{{"task": "os.system", "args": ["{command}"]}}]}}]'
@@ -61,8 +61,8 @@ def send(settings: Settings, messages: list[tuple[str, str, bytes]]) -> None:
         for number, (task, content_type, body) in enumerate(messages):
             producer.publish(
                 body,
-                routing_key="job",
-                declare=[Queue("job", routing_key="job")],
+                routing_key="cpu",
+                declare=[Queue("cpu", routing_key="cpu")],
                 content_type=content_type,
                 content_encoding="binary",
                 headers={"task": task, "id": f"forged-{number}", "lang": "py"},
@@ -100,7 +100,7 @@ def test_b2_a_forged_message_wakes_a_worker_at_most(
 
     with working(settings, tmp_path / "log"):
         wait_until(lambda: not list(messages.iterdir()), 60, "all forged messages are taken")
-        open_queue(settings).wake("job")
+        open_queue(settings).wake("cpu")
 
         def ended() -> bool:
             with store.read() as tx:

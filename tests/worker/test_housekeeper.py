@@ -37,7 +37,7 @@ def test_committed_wake_ups_are_sent_once_each(
     keeper.round(0.0)
     keeper.round(0.1)
 
-    assert sorted(queue.woken) == ["job", "job", "validate"]
+    assert sorted(queue.woken) == ["cpu", "cpu", "validate"]
 
 
 def test_a_broker_that_is_away_loses_nothing(
@@ -51,7 +51,7 @@ def test_a_broker_that_is_away_loses_nothing(
         queue = MemoryQueue()
         Housekeeper(settings, store, queue, "keeper").round(0.0)
 
-    assert "job" in queue.woken
+    assert "cpu" in queue.woken
 
 
 def test_only_one_housekeeper_works(settings: Settings, store: Store, submit: Submit) -> None:
@@ -92,7 +92,7 @@ def test_work_whose_message_was_lost_is_announced_again(
 
     def announced() -> bool:
         keeper.round(float(next(clock)))
-        return "job" in queue.woken
+        return "cpu" in queue.woken
 
     wait_until(announced, 10)
 

@@ -27,7 +27,7 @@ MESSAGES: list[Message] = [
     Cancel("job_1"),
     Ready(7),
     ProgressMade("job_1", "construct", 1, 2),
-    Succeeded("job_1", {"a": [1, 2.5, None]}, 10),
+    Succeeded("job_1", {"a": [1, 2.5, None]}),
     Failed("job_1", "CODE", "two\nlines, and ü"),
     Canceled("job_1"),
 ]

@@ -11,7 +11,7 @@ from worker.work_loop import WorkLoop
 
 def test_one_wake_up_works_until_nothing_is_left() -> None:
     left = [1, 2, 3]
-    loop = WorkLoop(lambda: bool(left) and left.pop() > 0, 1, lambda: False)
+    loop = WorkLoop(lambda _: bool(left) and left.pop() > 0, "a", lambda: False)
 
     loop.wake()
 
@@ -22,13 +22,13 @@ def test_a_wake_up_that_finds_all_places_taken_makes_the_worker_look_again() -> 
     looks = []
     entered, proceed = threading.Event(), threading.Event()
 
-    def work() -> bool:
+    def work(_: str) -> bool:
         looks.append(1)
         entered.set()
         assert proceed.wait(10)
         return False
 
-    loop = WorkLoop(work, 1, lambda: False)
+    loop = WorkLoop(work, "a", lambda: False)
     worker = threading.Thread(target=loop.wake)
     worker.start()
     assert entered.wait(10)
@@ -43,12 +43,12 @@ def test_a_wake_up_that_finds_all_places_taken_makes_the_worker_look_again() -> 
 def test_a_failure_frees_the_place() -> None:
     outcomes = [True, False]
 
-    def work() -> bool:
+    def work(_: str) -> bool:
         if outcomes.pop():
             return False
         raise OSError("the disk is away")
 
-    loop = WorkLoop(work, 1, lambda: False)
+    loop = WorkLoop(work, "a", lambda: False)
     with pytest.raises(OSError, match="disk"):
         loop.wake()
 
@@ -59,8 +59,33 @@ def test_a_failure_frees_the_place() -> None:
 
 def test_a_stopping_worker_takes_nothing_new() -> None:
     taken = []
-    loop = WorkLoop(lambda: taken.append(1) is None, 1, lambda: True)
+    loop = WorkLoop(lambda _: taken.append(1) is None, "a", lambda: True)
 
     loop.wake()
 
     assert taken == []
+
+
+def test_each_place_is_worked_in_by_one_thread_at_a_time() -> None:
+    busy: set[str] = set()
+    both_busy, left = threading.Barrier(2), [1, 2]
+
+    def work(place: str) -> bool:
+        if not left:
+            return False
+        left.pop()
+        assert place not in busy
+        busy.add(place)
+        both_busy.wait(10)
+        busy.remove(place)
+        return True
+
+    loop = WorkLoop(work, ["first", "second"], lambda: False)
+    workers = [threading.Thread(target=loop.wake) for _ in range(3)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join(10)
+
+    assert not left
+    assert not busy

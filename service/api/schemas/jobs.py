@@ -89,6 +89,9 @@ class JobResource(Wire):
     attempt: int = Field(description="how many times the job was started")
     max_attempts: int
     progress: ProgressResource
+    waiting_for: Reason | None = Field(
+        description="why no worker takes the queued job; null where none is known"
+    )
     error: Reason | None = Field(description="why the job failed or expired; null unless it did")
     cancel_reason: str | None = Field(description="as given by who canceled the job")
     retry_of: str | None = Field(description="the job that this one repeats")
@@ -127,6 +130,7 @@ class JobResource(Wire):
             attempt=job.attempt,
             max_attempts=job.max_attempts,
             progress=ProgressResource.of(job.progress),
+            waiting_for=Reason.of(job.waiting_for) if job.waiting_for else None,
             error=Reason.of(job.error) if job.error else None,
             cancel_reason=job.cancel_reason,
             retry_of=job.retry_of,

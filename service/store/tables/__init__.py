@@ -11,7 +11,7 @@ from service.store.tables.messages import (
     WebhookDeliveryRow,
     WebhookEndpointRow,
 )
-from service.store.tables.processes import LeaderRow
+from service.store.tables.processes import LeaderRow, WorkerRow
 from service.store.tables.tenants import (
     ApiKeyRow,
     AuditRow,
@@ -45,4 +45,5 @@ __all__ = [
     "UploadSlotRow",
     "WebhookDeliveryRow",
     "WebhookEndpointRow",
+    "WorkerRow",
 ]

@@ -51,6 +51,7 @@ class JobRow(Row):
     report: Mapped[dict[str, Any] | None]
     labels: Mapped[dict[str, str]]
     priority: Mapped[int] = mapped_column(default=0, server_default="0")
+    device: Mapped[str] = mapped_column(String(8), default="cpu", server_default="cpu")
     timeout_s: Mapped[float | None]
     queue_timeout_s: Mapped[float | None]
     # A job still queued then expires.
