@@ -107,6 +107,8 @@ class Settings(BaseSettings):
     # How often watched jobs are looked at: once for all streams of a process.
     event_poll_seconds: float = Field(default=0.25, gt=0)
     housekeeping_seconds: float = Field(default=0.5, gt=0)
+    # How often the leading housekeeper looks for wake-ups to send: jobs wait for this.
+    relay_seconds: float = Field(default=0.05, gt=0)
     # Queued work older than this is announced again, whatever became of the first message.
     rewake_seconds: float = Field(default=15.0, gt=0)
     # Stored bytes that no accepted upload needs are removed when they are older than this.

@@ -13,6 +13,7 @@ import structlog
 from opentelemetry.trace import Span
 
 from service.domain import ClaimedJob, Job, JobKind, Problem
+from service.errors import StorageUnavailable
 from service.store import Transaction
 from service.store.tickets import CHUNK_BYTES
 from service.tracing import mark_failed
@@ -179,7 +180,25 @@ def _last_line(outcome: Outcome) -> str:
 def _conclude(
     outcome: Outcome, claimed: ClaimedJob, ticket: Path, workplace: Workplace, written: JobLog
 ) -> None:
-    """Commit the outcome under the lease; raises LeaseLost, and then nothing is written."""
+    """Commit the outcome under the lease; raises LeaseLost, and then nothing is written.
+
+    A database that is away is asked again for as long as the lease lasts: the work is done.
+    """
+    deadline = time.monotonic() + workplace.settings.lease_seconds
+    while True:
+        try:
+            return _commit(outcome, claimed, ticket, workplace, written)
+        except StorageUnavailable as failure:
+            if time.monotonic() > deadline:
+                raise LeaseLost from failure
+            _log.warning("could not commit an outcome", error=failure.detail)
+            time.sleep(workplace.settings.job_poll_seconds)
+
+
+def _commit(
+    outcome: Outcome, claimed: ClaimedJob, ticket: Path, workplace: Workplace, written: JobLog
+) -> None:
+    """Commit the outcome in one transaction; raises LeaseLost."""
     job, token = claimed.job, claimed.lease_token
     export: tuple[str, int] | None = None
     if job.kind is JobKind.EXPORT and isinstance(outcome, Succeeded):
@@ -201,7 +220,7 @@ def _conclude(
                 kept = tx.jobs.release(job.id, token, _DRAINED, False)
         if not kept:
             raise LeaseLost
-        tx.logs.append(job.id, written.take())
+        tx.logs.append(job.id, written.peek())
 
 
 def _store_ticket(tx: Transaction, job: Job, report: dict[str, Any], file: Path) -> str | None:

@@ -55,7 +55,7 @@ class Housekeeper:
         """Do what is due if this is the leader; whether it is."""
         if not self._lead_and_reap():
             return False
-        self._relay()
+        self.relay()
         if now >= self._rewake_due:
             self._rewake_due = now + self._settings.rewake_seconds
             self._rewake()
@@ -87,8 +87,11 @@ class Housekeeper:
             _log.warning("recovered jobs of dead workers", jobs=reaped)
         return True
 
-    def _relay(self) -> None:
-        """Send first, mark afterwards: a crash in between sends twice, which harms nobody."""
+    def relay(self) -> None:
+        """Send wake-ups, which jobs wait for; between rounds only the leader need do so.
+
+        Send first, mark afterwards: a crash in between sends twice, which harms nobody.
+        """
         with self._store.read() as tx:
             messages = tx.outbox.pending(_BATCH)
             cuda = bool(messages) and tx.workers.cuda_is_alive()
@@ -211,19 +214,26 @@ def main() -> None:
     sender = WebhookSender(settings, store)
     sending = threading.Thread(target=sender.run, args=(stopping,), name="webhooks")
     sending.start()
-    while not stopping.wait(settings.housekeeping_seconds):
-        _survive(lambda: keeper.round(time.monotonic()))
+    leads, due = False, 0.0
+    while not stopping.wait(settings.relay_seconds):
+        now = time.monotonic()
+        if now >= due:
+            due = now + settings.housekeeping_seconds
+            leads = bool(_survive(partial(keeper.round, now)))
+        elif leads:
+            _survive(keeper.relay)
     _survive(keeper.resign)
     sending.join()
     store.dispose()
 
 
-def _survive(chore: Callable[[], object]) -> None:
+def _survive(chore: Callable[[], object]) -> object:
     """Do a chore; where database or broker is away, say so and let the next round try again."""
     try:
-        chore()
+        return chore()
     except (StorageUnavailable, QueueUnavailable) as failure:
         _log.warning("housekeeping is interrupted", error=failure.detail)
+        return None
 
 
 if __name__ == "__main__":

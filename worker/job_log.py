@@ -26,8 +26,12 @@ class JobLog:
         self._room -= len(text.encode())
         self._waiting.append(text if self._room > 0 else f"{moment} {_CUT}\n")
 
+    def peek(self) -> bytes:
+        """What was written since it was last taken."""
+        return "".join(self._waiting).encode()
+
     def take(self) -> bytes:
         """What was written since the last time."""
-        taken = "".join(self._waiting).encode()
+        taken = self.peek()
         self._waiting.clear()
         return taken
