@@ -36,7 +36,14 @@ from ltengine.division import (
     waves,
 )
 from ltengine.piece_file import load_piece, load_reads, save_piece
-from ltengine.pipeline import Material, PipelineRequest, Stopwatch, finish_ticket, load_material
+from ltengine.pipeline import (
+    Material,
+    PipelineRequest,
+    Stopwatch,
+    construct_ticket,
+    finish_ticket,
+    load_material,
+)
 from ltengine.progress import AskCancel, ReportProgress, ignore_progress, never_cancel
 from ltengine.specification import Specification
 
@@ -75,6 +82,29 @@ class FinishedShard:
 
     document: Document
     file: Path
+
+
+def construct_or_divide(
+    request: PipelineRequest,
+    *,
+    clock: Callable[[], float],
+    division: Division | None,
+    progress: ReportProgress = ignore_progress,
+    cancel: AskCancel = never_cancel,
+) -> DividedWork | dict[str, Any]:
+    """As ``run_pipeline``, but of what is large enough for a division only its first shards.
+
+    Raises:
+        EngineError: as ``run_pipeline``.
+    """
+    watch = Stopwatch(clock)
+    progress("load", 0, 1)
+    material = load_material(request)
+    watch.stage_done("load")
+    divided = None if division is None else plan_division(material, division)
+    if divided is not None:
+        return divided
+    return construct_ticket(request, material, watch, progress=progress, cancel=cancel)
 
 
 def plan_division(material: Material, division: Division) -> DividedWork | None:
@@ -137,7 +167,6 @@ def go_on(
         EngineError: as ``run_pipeline``.
     """
     watch = Stopwatch(clock)
-    progress("load", 0, 1)
     material = load_material(request)
     watch.stage_done("load")
     attempt = max(shard.document["attempt"] for shard in finished)

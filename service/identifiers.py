@@ -8,7 +8,21 @@ import time
 from typing import Literal
 
 Prefix = Literal[
-    "ckp", "dst", "job", "tkt", "key", "evt", "ten", "out", "aud", "whk", "whd", "slt", "bat", "upl"
+    "ckp",
+    "dst",
+    "job",
+    "shd",
+    "tkt",
+    "key",
+    "evt",
+    "ten",
+    "out",
+    "aud",
+    "whk",
+    "whd",
+    "slt",
+    "bat",
+    "upl",
 ]
 
 # Crockford's alphabet in ascending ASCII order, so that text order is numeric order.

@@ -78,6 +78,9 @@ class Settings(BaseSettings):
     cancel_grace_seconds: float = Field(default=0.8, ge=0)
     job_seconds: float = Field(default=24 * 3600.0, gt=0)
     max_attempts: int = Field(default=3, ge=1)
+    # Constructions of so many subset-sum problems or more are divided; how many a shard has.
+    divided_job_problems: int = Field(default=1 << 24, ge=1)
+    shard_problems: int = Field(default=1 << 22, ge=1)
 
     # Of each attempt; what a job writes beyond it is lost.
     job_log_bytes: int = Field(default=MEBIBYTE, gt=0)

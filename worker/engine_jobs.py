@@ -14,10 +14,18 @@ from typing import Any
 import numba
 
 from ltengine.comparison import compare_figures, compare_files
+from ltengine.divided_pipeline import (
+    DividedWork,
+    Division,
+    FinishedShard,
+    build_shard_file,
+    construct_or_divide,
+    go_on,
+)
 from ltengine.estimation import estimate_files
 from ltengine.export.formats import ExportFormat
 from ltengine.export.writing import export_ticket
-from ltengine.pipeline import ALL_THREADS, PipelineRequest, plan_construction, run_pipeline
+from ltengine.pipeline import ALL_THREADS, PipelineRequest, plan_construction
 from ltengine.progress import AskCancel, ReportProgress, step
 from ltengine.specification import parse_specification
 from ltengine.statistics.measurement import measure
@@ -25,11 +33,12 @@ from ltengine.statistics.question import parse_question
 from ltengine.verification import verify_files
 from worker.protocol import Run
 
-_Work = Callable[[Run, ReportProgress, AskCancel], dict[str, Any]]
+_Result = dict[str, Any] | DividedWork
+_Work = Callable[[Run, ReportProgress, AskCancel], _Result]
 
 
-def work(request: Run, progress: ReportProgress, cancel: AskCancel) -> dict[str, Any]:
-    """Do one job; its report.
+def work(request: Run, progress: ReportProgress, cancel: AskCancel) -> _Result:
+    """Do one job or one part of it; its report, or the parts that follow.
 
     Raises:
         EngineError: the job cannot be done, or ``cancel`` said so.
@@ -38,15 +47,31 @@ def work(request: Run, progress: ReportProgress, cancel: AskCancel) -> dict[str,
     return _WORK[request.kind](request, progress, cancel)
 
 
-def _construct(request: Run, progress: ReportProgress, cancel: AskCancel) -> dict[str, Any]:
-    return run_pipeline(
-        PipelineRequest(
-            checkpoint=_checkpoint(request),
-            specification=parse_specification(request.specification),
-            ticket=Path(request.ticket),
-            dataset=_dataset(request),
-            threads=request.threads,
-        ),
+def _construct(request: Run, progress: ReportProgress, cancel: AskCancel) -> _Result:
+    return construct_or_divide(
+        _pipeline_request(request),
+        clock=time.perf_counter,
+        division=None if request.division is None else Division(**request.division),
+        progress=progress,
+        cancel=cancel,
+    )
+
+
+def _build_shard(request: Run, progress: ReportProgress, cancel: AskCancel) -> dict[str, Any]:
+    assert request.shard is not None
+    started = time.perf_counter()
+    asked = _pipeline_request(request)
+    report = build_shard_file(asked, request.shard, progress=progress, cancel=cancel)
+    return {**report, "seconds": round(time.perf_counter() - started, 3)}
+
+
+def _merge_shards(request: Run, progress: ReportProgress, cancel: AskCancel) -> _Result:
+    assert request.pieces is not None
+    assert request.division is not None
+    return go_on(
+        _pipeline_request(request),
+        [FinishedShard(piece["document"], Path(piece["file"])) for piece in request.pieces],
+        request.division["problems_per_shard"],
         clock=time.perf_counter,
         progress=progress,
         cancel=cancel,
@@ -101,6 +126,16 @@ def _compare(request: Run, progress: ReportProgress, cancel: AskCancel) -> dict[
     return {**found, "metrics": compare_figures(*request.specification["reports"])}
 
 
+def _pipeline_request(request: Run) -> PipelineRequest:
+    return PipelineRequest(
+        checkpoint=_checkpoint(request),
+        specification=parse_specification(request.specification),
+        ticket=Path(request.ticket),
+        dataset=_dataset(request),
+        threads=request.threads,
+    )
+
+
 def _checkpoint(request: Run) -> Path:
     assert request.checkpoint is not None
     return Path(request.checkpoint)
@@ -112,6 +147,8 @@ def _dataset(request: Run) -> Path | None:
 
 _WORK: dict[str, _Work] = {
     "construct": _construct,
+    "build_shard": _build_shard,
+    "merge_shards": _merge_shards,
     "estimate": _estimate,
     "statistics": _statistics,
     "plan": _plan,

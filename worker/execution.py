@@ -18,12 +18,13 @@ from service.store import Transaction
 from service.store.tickets import CHUNK_BYTES
 from service.tracing import mark_failed
 from worker.job_log import JobLog
-from worker.lease import LeaseKeeper, LeaseLost
+from worker.lease import LeaseKeeper, LeaseLost, leases_of
 from worker.marks import marked_attempt, origin
 from worker.memory_guard import MemoryGuard
 from worker.plain_text import plain_problem
-from worker.protocol import Canceled, Failed, Logged, Message, ProgressMade, Run, Succeeded
+from worker.protocol import Canceled, Divided, Failed, Logged, Message, ProgressMade, Run, Succeeded
 from worker.runner_process import RunnerDied, RunnerProcess
+from worker.shards import builds_shard, divide, division, pieces, work_kind
 from worker.ticket_files import add_reports, fetch_tickets, keep_blob
 from worker.workplace import Place, Workplace
 
@@ -48,7 +49,7 @@ class Died:
         return "RUNNER_OUT_OF_MEMORY" if self.out_of_memory else "RUNNER_DIED"
 
 
-Outcome = Succeeded | Failed | Canceled | Died | Drained
+Outcome = Succeeded | Divided | Failed | Canceled | Died | Drained
 
 RESULT = "result"
 """What a runner calls the file that a job makes."""
@@ -59,8 +60,7 @@ _DRAINED = Problem("WORKER_STOPPED", "The worker was stopped; another one takes 
 def work_one_job(workplace: Workplace, place: Place | None = None) -> bool:
     """Claim the next job for a place and bring this attempt to its end; False if there was none."""
     place = place or workplace.cpu_places[0]
-    with workplace.store.begin() as tx:
-        claimed = tx.jobs.claim(workplace.name, workplace.settings.lease_seconds, place.device)
+    claimed = _claim(workplace, place)
     if claimed is None:
         return False
     with marked_attempt(claimed) as begun:
@@ -70,15 +70,18 @@ def work_one_job(workplace: Workplace, place: Place | None = None) -> bool:
 
 def _work(claimed: ClaimedJob, workplace: Workplace, place: Place, begun: Span) -> None:
     """One attempt, from its start to its commit."""
-    _log.info("job started")
+    shard = None if claimed.shard is None else claimed.shard.index
+    _log.info("job started", shard=shard)
     folder = workplace.settings.scratch / claimed.lease_token
     folder.mkdir(mode=0o700)
     written = JobLog(workplace.settings.job_log_bytes)
     job = claimed.job
-    written.write(f"attempt {job.attempt} of {job.max_attempts} started on {workplace.name}")
+    part = "" if shard is None else f"shard {shard}: "
+    number = _attempt_number(claimed)
+    written.write(f"{part}attempt {number} of {job.max_attempts} started on {workplace.name}")
     try:
         outcome = _attempt(claimed, folder, workplace, place, written)
-        written.write(_last_line(outcome))
+        written.write(part + _last_line(outcome))
         _conclude(outcome, claimed, folder / RESULT, workplace, written)
         _log.info("attempt ended", outcome=type(outcome).__name__)
         _mark(begun, outcome)
@@ -97,6 +100,22 @@ def _mark(begun: Span, outcome: Outcome) -> None:
             mark_failed(begun, code)
         case Died() as died:
             mark_failed(begun, died.code)
+
+
+def _claim(workplace: Workplace, place: Place) -> ClaimedJob | None:
+    """The next job, or shard of one, for a place."""
+    name, seconds = workplace.name, workplace.settings.lease_seconds
+    with workplace.store.begin() as tx:
+        return (
+            tx.shards.claim(name, seconds, place.device)
+            or tx.jobs.claim(name, seconds, place.device)
+            # The job that was to go first went to somebody else meanwhile.
+            or tx.shards.claim(name, seconds, place.device, even_before_jobs=True)
+        )
+
+
+def _attempt_number(claimed: ClaimedJob) -> int:
+    return claimed.job.attempt if claimed.shard is None else claimed.shard.attempt
 
 
 def _attempt(
@@ -123,6 +142,8 @@ def _attend(
     lease = LeaseKeeper(claimed, workplace.store, settings, written)
     started = time.monotonic()
     longest = min(settings.job_seconds, claimed.job.timeout_s or settings.job_seconds)
+    # A shard has what its job has left.
+    spent = 0.0 if claimed.shard is None else claimed.shard.job_seconds
     cancel_asked: float | None = None
     memory = MemoryGuard(runner, workplace.runner_memory_limit)
     runner.run(request)
@@ -141,7 +162,7 @@ def _attend(
         if memory.exceeded(now):
             runner.kill()
             return Died(memory.hint, out_of_memory=True)
-        if now - started > longest:
+        if spent + now - started > longest:
             runner.kill()
             return _too_long(claimed, longest)
         if lease.keep() and cancel_asked is None:
@@ -160,7 +181,7 @@ def _outcome(message: Message | None, lease: LeaseKeeper, written: JobLog) -> Ou
                 written.write(f"stage {stage}")
         case Logged(line=line):
             written.write(line)
-        case Succeeded() | Failed() | Canceled():
+        case Succeeded() | Divided() | Failed() | Canceled():
             return message
     return None
 
@@ -199,25 +220,30 @@ def _commit(
     outcome: Outcome, claimed: ClaimedJob, ticket: Path, workplace: Workplace, written: JobLog
 ) -> None:
     """Commit the outcome in one transaction; raises LeaseLost."""
-    job, token = claimed.job, claimed.lease_token
-    export: tuple[str, int] | None = None
-    if job.kind is JobKind.EXPORT and isinstance(outcome, Succeeded):
-        export = keep_blob(ticket, workplace.blobs)
+    job, lease, token = claimed.job, claimed.lease_id, claimed.lease_token
+    blob: tuple[str, int] | None = None
+    if isinstance(outcome, Succeeded) and (job.kind is JobKind.EXPORT or builds_shard(claimed)):
+        blob = keep_blob(ticket, workplace.blobs)
     with workplace.store.begin() as tx:
+        leases = leases_of(tx, claimed)
         match outcome:
+            case Succeeded(report=report) if builds_shard(claimed) and blob is not None:
+                kept = tx.shards.finish(lease, token, blob[0], report)
             case Succeeded(report=report):
                 stored = _store_ticket(tx, job, report, ticket)
-                kept = tx.jobs.succeed(job.id, token, stored, report)
-                if export is not None:
-                    tx.exports.finish(job.spec["ticket_id"], job.spec["format"], *export)
+                kept = leases.succeed(lease, token, stored, report)
+                if blob is not None:
+                    tx.exports.finish(job.spec["ticket_id"], job.spec["format"], *blob)
+            case Divided() as divided:
+                kept = divide(tx, claimed, divided)
             case Failed(code=code, detail=detail):
-                kept = tx.jobs.fail(job.id, token, plain_problem(code, detail))
+                kept = leases.fail(lease, token, plain_problem(code, detail))
             case Canceled():
-                kept = tx.jobs.cancel_running(job.id, token)
+                kept = leases.cancel_running(lease, token)
             case Died() as died:
-                kept = tx.jobs.release(job.id, token, _runner_died(died, claimed), True)
+                kept = leases.release(lease, token, _runner_died(died, claimed), True)
             case Drained():
-                kept = tx.jobs.release(job.id, token, _DRAINED, False)
+                kept = leases.release(lease, token, _DRAINED, False)
         if not kept:
             raise LeaseLost
         tx.logs.append(job.id, written.peek())
@@ -239,7 +265,7 @@ def _request(claimed: ClaimedJob, tickets: list[Path], ticket: Path, workplace: 
 
     return Run(
         job=claimed.job.id,
-        kind=claimed.job.kind.value,
+        kind=work_kind(claimed),
         checkpoint=blob(claimed.checkpoint_sha256),
         dataset=blob(claimed.dataset_sha256),
         specification=add_reports(claimed.job, workplace.store),
@@ -248,6 +274,9 @@ def _request(claimed: ClaimedJob, tickets: list[Path], ticket: Path, workplace: 
         ticket=str(ticket),
         threads=workplace.settings.runner_threads,
         origin=origin(claimed),
+        division=division(claimed, workplace.settings),
+        shard=None if claimed.shard is None else claimed.shard.document,
+        pieces=pieces(claimed, workplace.blobs),
     )
 
 
@@ -269,6 +298,7 @@ def _runner_died(died: Died, claimed: ClaimedJob) -> Problem:
     job = claimed.job
     return Problem(
         died.code,
-        f"The process that ran the job died in attempt {job.attempt} of {job.max_attempts}: "
+        f"The process that ran the job died in attempt {_attempt_number(claimed)} of "
+        f"{job.max_attempts}: "
         f"{died.hint}. Give the workers more memory or use a smaller base set, then submit again.",
     )

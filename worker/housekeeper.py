@@ -21,7 +21,7 @@ from service.errors import QueueUnavailable, StorageUnavailable
 from service.logs import configure_logs
 from service.queue import Queue, QueueName, open_queue, queues_for
 from service.settings import Settings
-from service.store import Store, open_store
+from service.store import Store, Transaction, open_store
 from service.store.blobs import LocalBlobStore
 from worker.webhook_sender import WebhookSender
 from worker.workplace import process_name
@@ -78,7 +78,7 @@ class Housekeeper:
         with self._store.begin() as tx:
             if not tx.leader.acquire(_ROLE, self._name, lease_seconds):
                 return False
-            reaped = tx.jobs.reap()
+            reaped = tx.jobs.reap() + tx.shards.reap()
             tx.jobs.expire()
             attempts = self._settings.validation_attempts
             tx.checkpoints.reap_validations(attempts)
@@ -108,9 +108,9 @@ class Housekeeper:
         patience = self._settings.rewake_seconds
         waiting: list[QueueName] = []
         with self._store.read() as tx:
-            if tx.jobs.waiting(patience, JobDevice.CPU):
+            if _waits(tx, patience, JobDevice.CPU):
                 waiting.append("cpu")
-            if tx.workers.cuda_is_alive() and tx.jobs.waiting(patience, JobDevice.CUDA):
+            if tx.workers.cuda_is_alive() and _waits(tx, patience, JobDevice.CUDA):
                 waiting.append("gpu")
             if tx.checkpoints.waiting(patience) or tx.datasets.waiting(patience):
                 waiting.append("validate")
@@ -124,7 +124,7 @@ class Housekeeper:
             tx.outbox.forget_sent(_SENT_KEPT_SECONDS)
             tx.workers.forget(_WORKERS_KNOWN_SECONDS)
             tx.webhook_deliveries.forget_finished(self._settings.webhook_log_seconds)
-            leased = tx.jobs.lease_tokens()
+            leased = tx.jobs.lease_tokens() | tx.shards.lease_tokens()
             leased |= tx.checkpoints.lease_tokens() | tx.datasets.lease_tokens()
         for folder in self._settings.scratch.glob("*"):
             if folder.name not in leased and _age(folder) > _LITTER_SECONDS:
@@ -188,7 +188,11 @@ class Housekeeper:
         """Which of these blobs some row refers to."""
         with self._store.read() as tx:
             uploads = tx.checkpoints.referenced(digests) | tx.datasets.referenced(digests)
-            return uploads | tx.exports.referenced(digests)
+            return uploads | tx.exports.referenced(digests) | tx.shards.referenced(digests)
+
+
+def _waits(tx: Transaction, patience: float, device: JobDevice) -> bool:
+    return tx.jobs.waiting(patience, device) or tx.shards.waiting(patience, device)
 
 
 def _age(folder: Path) -> float:

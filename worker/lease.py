@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
+from typing import Any, Protocol
 
 import structlog
 
-from service.domain import ClaimedJob, LeaseState, Progress
+from service.domain import ClaimedJob, LeaseState, Problem, Progress
 from service.errors import StorageUnavailable
 from service.settings import Settings
-from service.store import Store
+from service.store import Store, Transaction
 from worker.job_log import JobLog
 
 _log = structlog.get_logger(__name__)
@@ -19,11 +20,45 @@ class LeaseLost(Exception):  # noqa: N818 - an event, not a fault
     """Somebody else may be running the job now: stop, and write nothing."""
 
 
+class Leases(Protocol):
+    """Where leases of jobs, or of shards, are kept: every call names one by its id and token."""
+
+    def lease_state(self, lease_id: str, lease_token: str, /) -> LeaseState:
+        """Whether it is held, and the job still wanted."""
+
+    def heartbeat(
+        self, lease_id: str, lease_token: str, seconds: float, progress: Progress | None, /
+    ) -> LeaseState:
+        """Renew it."""
+
+    def succeed(
+        self, lease_id: str, lease_token: str, ticket_id: str | None, report: dict[str, Any], /
+    ) -> bool:
+        """Finish the job."""
+
+    def fail(self, lease_id: str, lease_token: str, problem: Problem, /) -> bool:
+        """Fail the job."""
+
+    def cancel_running(self, lease_id: str, lease_token: str, /) -> bool:
+        """Stop as asked."""
+
+    def release(
+        self, lease_id: str, lease_token: str, reason: Problem, count_attempt: bool, /
+    ) -> bool:
+        """Give back what it is of."""
+
+
+def leases_of(tx: Transaction, claimed: ClaimedJob) -> Leases:
+    """Where the lease of this claim is kept."""
+    return tx.jobs if claimed.shard is None else tx.shards
+
+
 class LeaseKeeper:
     """Renews a lease at intervals, with progress at most once a second, and reads in between."""
 
     def __init__(self, claimed: ClaimedJob, store: Store, settings: Settings, log: JobLog) -> None:
         self._log = log
+        self._claimed = claimed
         self._job, self._token = claimed.job.id, claimed.lease_token
         self._store = store
         self._settings = settings
@@ -56,7 +91,9 @@ class LeaseKeeper:
         if self._renewal_due(now):
             with self._store.begin() as tx:
                 seconds = self._settings.lease_seconds
-                state = tx.jobs.heartbeat(self._job, self._token, seconds, self._progress)
+                state = leases_of(tx, self._claimed).heartbeat(
+                    self._claimed.lease_id, self._token, seconds, self._progress
+                )
                 written = self._log.take()
                 if written and state is not LeaseState.LOST:
                     tx.logs.append(self._job, written)
@@ -66,7 +103,8 @@ class LeaseKeeper:
         if now - self._asked >= self._settings.job_poll_seconds:
             self._asked = now
             with self._store.read() as tx:
-                return tx.jobs.lease_state(self._job, self._token)
+                leases = leases_of(tx, self._claimed)
+                return leases.lease_state(self._claimed.lease_id, self._token)
         return LeaseState.HELD
 
     def _renewal_due(self, now: float) -> bool:

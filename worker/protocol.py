@@ -1,8 +1,8 @@
 """What a worker and its runner say to each other: one JSON object per line.
 
 To the runner: `run`, `cancel`. From it: `ready` once, then per job any number of `progress` and
-`logged` and
-exactly one of `succeeded`, `failed`, `canceled`. The end of its standard input ends the runner.
+`logged` and exactly one of `succeeded`, `divided`, `failed`, `canceled`. The end of its standard
+input ends the runner.
 """
 
 from __future__ import annotations
@@ -16,9 +16,11 @@ from typing import Any
 class Run:
     """Do a job of some kind. Paths are absolute.
 
-    `tickets` are files to work on; `ticket` is where a construction leaves its ticket, or an export
-    its file, in a folder that exists. `origin` marks what the runner logs: ids of the tenant and of
-    the request, the attempt; and, where there is a trace, the `traceparent` of the spans.
+    `tickets` are files to work on; `ticket` is where a construction leaves its ticket, an export
+    its file, or a shard its piece, in a folder that exists. A construction is divided as `division`
+    says; `shard` is the one to build, `pieces` are those to merge, each a document and a file.
+    `origin` marks what the runner logs: ids of the tenant and of the request, the attempt; and,
+    where there is a trace, the `traceparent` of the spans.
     """
 
     job: str
@@ -31,6 +33,9 @@ class Run:
     ticket: str
     threads: int | None
     origin: dict[str, str] = field(default_factory=dict)
+    division: dict[str, int] | None = None
+    shard: dict[str, Any] | None = None
+    pieces: list[dict[str, Any]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +79,15 @@ class Succeeded:
 
 
 @dataclass(frozen=True, slots=True)
+class Divided:
+    """The job goes on as these shards, and about `expected` more that follow from them."""
+
+    job: str
+    shards: list[dict[str, Any]]
+    expected: int
+
+
+@dataclass(frozen=True, slots=True)
 class Failed:
     """There is no report, for this reason."""
 
@@ -89,7 +103,7 @@ class Canceled:
     job: str
 
 
-Message = Run | Cancel | Ready | ProgressMade | Logged | Succeeded | Failed | Canceled
+Message = Run | Cancel | Ready | ProgressMade | Logged | Succeeded | Divided | Failed | Canceled
 
 _NAMES: dict[str, type[Message]] = {
     "run": Run,
@@ -98,6 +112,7 @@ _NAMES: dict[str, type[Message]] = {
     "progress": ProgressMade,
     "logged": Logged,
     "succeeded": Succeeded,
+    "divided": Divided,
     "failed": Failed,
     "canceled": Canceled,
 }

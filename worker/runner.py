@@ -18,6 +18,7 @@ from typing import BinaryIO
 import structlog
 from opentelemetry.trace import Span
 
+from ltengine.divided_pipeline import DividedWork
 from ltengine.errors import Canceled as EngineCanceled
 from ltengine.errors import EngineError
 from ltengine.pipeline import warm_up
@@ -29,6 +30,7 @@ from worker.marks import marked_run
 from worker.protocol import (
     Cancel,
     Canceled,
+    Divided,
     Failed,
     Logged,
     Message,
@@ -81,8 +83,12 @@ def run(request: Run, inbox: Inbox, reporter: Reporter) -> Message:
         reporter.progress(request.job, stage, done, total)
 
     try:
-        report = work(request, progress, lambda: inbox.is_canceled(request.job))
-        outcome = Succeeded(request.job, report)
+        result = work(request, progress, lambda: inbox.is_canceled(request.job))
+        outcome: Succeeded | Divided
+        if isinstance(result, DividedWork):
+            outcome = Divided(request.job, list(result.shards), result.expected)
+        else:
+            outcome = Succeeded(request.job, result)
         # A report that JSON cannot hold is the engine's failure, not the conversation's.
         encode(outcome)
         return outcome

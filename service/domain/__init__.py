@@ -27,6 +27,15 @@ from service.domain.jobs import (
 from service.domain.keys import ApiKey, KeyScope, Tenant
 from service.domain.limits import Limits, Standing, UsageLine
 from service.domain.problems import Problem
+from service.domain.shards import (
+    FinishedShard,
+    PlannedShards,
+    Shard,
+    ShardCounts,
+    ShardKind,
+    ShardStatus,
+    ShardTask,
+)
 from service.domain.tickets import Ticket, TicketExport, TicketFilter
 from service.domain.uploads import (
     Checkpoint,
@@ -62,6 +71,7 @@ __all__ = [
     "Dataset",
     "DeliveryStatus",
     "Event",
+    "FinishedShard",
     "Job",
     "JobDevice",
     "JobFilter",
@@ -73,9 +83,15 @@ __all__ = [
     "LeaseState",
     "Limits",
     "OutboxMessage",
+    "PlannedShards",
     "Problem",
     "Progress",
     "ResumableUpload",
+    "Shard",
+    "ShardCounts",
+    "ShardKind",
+    "ShardStatus",
+    "ShardTask",
     "Standing",
     "Tenant",
     "Ticket",

@@ -8,6 +8,7 @@ from enum import Enum, StrEnum
 from typing import Any
 
 from service.domain.problems import Problem
+from service.domain.shards import ShardCounts, ShardTask
 
 
 class JobKind(StrEnum):
@@ -82,6 +83,9 @@ _STAGES: dict[str, tuple[float, float]] = {
     "construct": (0.05, 0.7),
     "verify": (0.7, 0.9),
     "evaluate": (0.9, 1.0),
+    # Of a divided construction: built by any number of workers, then put together by one.
+    "shards": (0.05, 0.65),
+    "merge": (0.65, 0.7),
     # One step for each job that a construction of several replicates stands for.
     "replicates": (0.0, 1.0),
     # Then accuracies are measured, where there is a data set.
@@ -132,6 +136,7 @@ class Job:
     queue_timeout_s: float | None
     progress: Progress
     waiting_for: Problem | None
+    shards: ShardCounts | None
     error: Problem | None
     cancel_reason: str | None
     ticket_id: str | None
@@ -164,7 +169,7 @@ class JobMark:
 
 @dataclass(frozen=True, slots=True)
 class ClaimedJob:
-    """A job and the right to run it; the digests name canonical blobs.
+    """A job, or one shard of it, and the right to run that; the digests name canonical blobs.
 
     `request_id` and `traceparent` (W3C) are those of the request that submitted the job.
     """
@@ -175,6 +180,12 @@ class ClaimedJob:
     dataset_sha256: str | None
     request_id: str | None = None
     traceparent: str | None = None
+    shard: ShardTask | None = None
+
+    @property
+    def lease_id(self) -> str:
+        """What the lease is of: the shard or the job."""
+        return self.job.id if self.shard is None else self.shard.id
 
 
 class LeaseState(Enum):

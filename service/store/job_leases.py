@@ -11,12 +11,12 @@ from service.domain import (
     CheckpointStatus,
     ClaimedJob,
     JobDevice,
-    JobKind,
     JobStatus,
     LeaseState,
     Problem,
     Progress,
 )
+from service.store.claim_order import Rank, claim_order, rank
 from service.store.job_records import record
 from service.store.job_transitions import change_status, failure, settle_all, transition
 from service.store.quotas import tenants_at_work
@@ -45,20 +45,11 @@ class JobLeases:
         A place with a CUDA `device` takes the jobs that want one, the others those that do not;
         both take those that leave it open.
 
-        The turn is that of the tenant served longest ago. Plans come before the tenant's other
-        jobs, and so do exports and comparisons: they are short, and somebody waits for them.
+        `claim_order` has the details.
         """
-        turn = TenantRow.last_served_at.nulls_first()
-        longer = JobRow.kind.not_in((JobKind.PLAN, JobKind.EXPORT, JobKind.COMPARE))
+        columns = (JobRow, CheckpointRow.canonical_sha256, DatasetRow.canonical_sha256)
         found = self._scope.session.execute(
-            self._claimable(JobRow, CheckpointRow.canonical_sha256, DatasetRow.canonical_sha256)
-            .where(
-                JobRow.device.in_((device, JobDevice.AUTO)),
-                JobRow.tenant_id.not_in(tenants_at_work(self._scope.limits)),
-            )
-            .order_by(JobRow.priority.desc(), turn, longer, JobRow.queued_at, JobRow.id)
-            .limit(1)
-            .with_for_update(of=JobRow, skip_locked=True)
+            self._in_turn(device, *columns).with_for_update(of=JobRow, skip_locked=True)
         ).first()
         if found is None:
             return None
@@ -78,6 +69,13 @@ class JobLeases:
             row.request_id,
             row.traceparent,
         )
+
+    def foremost(self, device: JobDevice) -> Rank | None:
+        """Where the next job for a place stands among all work; None without one."""
+        found = self._scope.session.execute(
+            self._in_turn(device, JobRow, TenantRow.last_served_at)
+        ).first()
+        return None if found is None else rank(*found)
 
     def lease_state(self, job_id: str, lease_token: str) -> LeaseState:
         """Whether the lease is held and the job still wanted; writes nothing."""
@@ -225,6 +223,18 @@ class JobLeases:
                 values["queue_deadline"] = self._scope.after(row.queue_timeout_s)
             transition(self._scope, row.id, JobStatus.QUEUED, held, values=values, data=data)
             self._scope.announce(JobDevice(row.device).value)
+
+    def _in_turn(self, device: JobDevice, *columns: Any) -> Select[Any]:
+        """The next job for a place."""
+        return (
+            self._claimable(*columns)
+            .where(
+                JobRow.device.in_((device, JobDevice.AUTO)),
+                JobRow.tenant_id.not_in(tenants_at_work(self._scope.limits)),
+            )
+            .order_by(*claim_order())
+            .limit(1)
+        )
 
     def _claimable(self, *columns: Any) -> Select[Any]:
         """Queued jobs in time whose checkpoint and data set, where they name one, are ready."""

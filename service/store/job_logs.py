@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import func, select
 
 from service.store.scope import Scope
-from service.store.tables import JobLogRow
+from service.store.tables import JobLogRow, JobRow
 
 
 class JobLogRepository:
@@ -15,7 +15,8 @@ class JobLogRepository:
         self._scope = scope
 
     def append(self, job_id: str, data: bytes) -> None:
-        """Add a piece at the end. Only the holder of the job's lease does so, one at a time."""
+        """Add a piece at the end; those who build shards of one job take turns."""
+        self._scope.session.execute(select(JobRow.id).where(JobRow.id == job_id).with_for_update())
         last = select(func.max(JobLogRow.index)).where(JobLogRow.job_id == job_id)
         number = self._scope.session.scalar(last)
         index = 0 if number is None else number + 1

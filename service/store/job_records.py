@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from service.domain import Job, JobKind, JobRequest, JobStatus, Problem, Progress
+from service.domain import Job, JobKind, JobRequest, JobStatus, Problem, Progress, ShardCounts
 from service.store.tables import JobRow
 
 
@@ -26,6 +26,7 @@ def record(row: JobRow) -> Job:
         progress=Progress.at(row.stage, row.done, row.total),
         waiting_for=None,
         error=Problem(row.error_code or "", row.error_detail or "") if failed else None,
+        shards=None if row.shards is None else ShardCounts(row.shards_done or 0, row.shards),
         cancel_reason=row.cancel_reason,
         ticket_id=row.ticket_id,
         report=row.report,

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, select, update
+from sqlalchemy import ColumnElement, case, exists, null, select, update
 
-from service.domain import JobStatus, Problem, statuses_before
+from service.domain import JobStatus, Problem, ShardStatus, statuses_before
 from service.domain.replicates import report_replicates
 from service.store.scope import Scope
-from service.store.tables import JobRow
+from service.store.tables import JobRow, JobShardRow
 
 _EVENT_NAMES = {JobStatus.RUNNING: "job.started"}
 _NO_LEASE: dict[str, Any] = {"lease_token": None, "lease_expires_at": None, "worker": None}
@@ -63,7 +63,10 @@ def change_status(
         .values(changes)
     )
     if changed:
-        tenant_id = scope.session.scalars(select(JobRow.tenant_id).where(JobRow.id == job_id)).one()
+        job = select(JobRow.tenant_id, JobRow.shards).where(JobRow.id == job_id)
+        tenant_id, shards = scope.session.execute(job).one()
+        if shards is not None and status.terminal:
+            _end_shards(scope, job_id)
         scope.emit(tenant_id, job_id, _EVENT_NAMES.get(status, f"job.{status}"), data or {})
     return bool(changed)
 
@@ -91,6 +94,33 @@ def settle(scope: Scope, parent_id: str) -> None:
     status, values = _ending(JobStatus(parent.status), replicates)
     data = {"code": values["error_code"]} if "error_code" in values else {}
     change_status(scope, parent_id, status, values=values, data=data)
+
+
+def cancel_divided(scope: Scope, job_id: str) -> bool:
+    """Cancel a divided job that was asked to stop, once none of its shards is being built."""
+    running = exists().where(
+        JobShardRow.job_id == job_id, JobShardRow.status == ShardStatus.RUNNING
+    )
+    if not scope.session.scalar(select(running)):
+        asked = JobRow.status == JobStatus.CANCELING
+        transition(scope, job_id, JobStatus.CANCELED, asked, JobRow.lease_token.is_(None))
+    return True
+
+
+def _end_shards(scope: Scope, job_id: str) -> None:
+    """Of a job that has ended, nothing more is built, and what was built is not needed."""
+    unfinished = JobShardRow.status.in_((ShardStatus.WAITING, ShardStatus.RUNNING))
+    scope.change(
+        update(JobShardRow)
+        .where(JobShardRow.job_id == job_id)
+        .values(
+            status=case((unfinished, ShardStatus.CANCELED), else_=JobShardRow.status),
+            document=null(),
+            sha256=None,
+            lease_token=None,
+            lease_expires_at=None,
+        )
+    )
 
 
 def failure(problem: Problem) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from service.identifiers import new_id
 from service.store.actors import Actor, current_actor
 from service.store.job_leases import JobLeases
 from service.store.job_records import record, request_of
-from service.store.job_transitions import change_status, settle
+from service.store.job_transitions import cancel_divided, change_status, settle
 from service.store.quotas import check_queued
 from service.store.tables import (
     CheckpointRow,
@@ -22,6 +22,7 @@ from service.store.tables import (
     EventRow,
     JobLogRow,
     JobRow,
+    JobShardRow,
     TicketRow,
 )
 from service.store.workers import NO_CUDA_WORKER, WorkerRepository
@@ -187,6 +188,7 @@ class JobRepository(JobLeases):
             )
         self._scope.change(delete(EventRow).where(EventRow.subject_id.in_(ids)))
         self._scope.change(delete(JobLogRow).where(JobLogRow.job_id.in_(ids)))
+        self._scope.change(delete(JobShardRow).where(JobShardRow.job_id.in_(ids)))
         self._scope.change(delete(JobRow).where(JobRow.id.in_(ids)))
         self._scope.audit(tenant_id, job_id, "job.deleted", {})
 
@@ -233,7 +235,12 @@ class JobRepository(JobLeases):
         if not change_status(
             self._scope, job_id, JobStatus.CANCELED, queued, values=values, data=data
         ):
-            change_status(self._scope, job_id, JobStatus.CANCELING, values=values, data=data)
+            asked = change_status(
+                self._scope, job_id, JobStatus.CANCELING, values=values, data=data
+            )
+            divided = select(JobRow.shards).where(JobRow.id == job_id)
+            if asked and self._scope.session.scalar(divided) is not None:
+                cancel_divided(self._scope, job_id)
 
     def _insert(
         self,

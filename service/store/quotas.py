@@ -6,11 +6,11 @@ import math
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, case, cast, delete, func, literal, select
+from sqlalchemy import ColumnElement, Select, case, cast, delete, func, literal, select, union_all
 from sqlalchemy import Date as SqlDate
 from sqlalchemy.dialects import postgresql, sqlite
 
-from service.domain import JobStatus, Limits, Standing, UsageLine
+from service.domain import JobStatus, Limits, ShardStatus, Standing, UsageLine
 from service.domain.limits import Grant
 from service.errors import QuotaExceeded, StorageQuotaExceeded
 from service.identifiers import new_id
@@ -19,6 +19,7 @@ from service.store.tables import (
     CheckpointRow,
     DatasetRow,
     JobRow,
+    JobShardRow,
     RequestWindowRow,
     ResumableUploadRow,
     TenantRow,
@@ -72,12 +73,20 @@ def check_stored(scope: Scope, tenant_id: str, more: int) -> None:
 
 
 def tenants_at_work(limits: Limits) -> Select[Any]:
-    """The tenants that run as many jobs as they may: no more of theirs is claimed."""
+    """The tenants that run as many jobs and shards as they may: no more of theirs is claimed."""
     allowed = func.coalesce(TenantRow.max_running_jobs, limits.running_jobs)
+    # A divided job has no lease: its shards are what is run.
+    leased = JobRow.lease_token.is_not(None)
+    jobs = select(JobRow.tenant_id).where(JobRow.status.in_(_AT_WORK), _RUN_BY_WORKERS, leased)
+    shards = (
+        select(JobRow.tenant_id)
+        .join(JobShardRow, JobShardRow.job_id == JobRow.id)
+        .where(JobShardRow.status == ShardStatus.RUNNING)
+    )
+    run = union_all(jobs, shards).subquery()
     return (
         select(TenantRow.id)
-        .join(JobRow, JobRow.tenant_id == TenantRow.id)
-        .where(JobRow.status.in_(_AT_WORK), _RUN_BY_WORKERS)
+        .join(run, run.c.tenant_id == TenantRow.id)
         .group_by(TenantRow.id, TenantRow.max_running_jobs)
         .having(func.count() >= allowed)
     )

@@ -24,6 +24,7 @@ from service.store.quotas import QuotaRepository
 from service.store.resumable_uploads import ResumableUploadRepository
 from service.store.retention import RetentionRepository
 from service.store.scope import Scope
+from service.store.shards import ShardRepository
 from service.store.ticket_exports import TicketExportRepository
 from service.store.tickets import TicketRepository
 from service.store.uploads import CheckpointRepository, DatasetRepository
@@ -44,6 +45,7 @@ class Transaction:
         self.datasets = DatasetRepository(scope)
         self.uploads = ResumableUploadRepository(scope)
         self.jobs = JobRepository(scope)
+        self.shards = ShardRepository(scope)
         self.logs = JobLogRepository(scope)
         self.batches = BatchRepository(scope)
         self.idempotency = IdempotencyRepository(scope)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from service.domain import Job, JobFilter, JobRequest
+from service.domain import Job, JobFilter, JobRequest, Shard
 from service.store import Store
 from service.usecases.pages import Page, cut_page
 
@@ -69,6 +69,14 @@ def read_job_log(store: Store, tenant_id: str, job_id: str) -> bytes:
     """What a job of the tenant wrote to its log so far; raises NotFound."""
     with store.read() as tx:
         return tx.logs.read(tx.jobs.get(tenant_id, job_id).id)
+
+
+def list_shards(
+    store: Store, tenant_id: str, job_id: str, after: int | None, limit: int
+) -> list[Shard]:
+    """The shards of a job of the tenant above an index, in order; raises NotFound."""
+    with store.read() as tx:
+        return tx.shards.list(tx.jobs.get(tenant_id, job_id).id, limit, after)
 
 
 def list_jobs(

@@ -3,7 +3,7 @@
 from service.api.schemas.batches import BatchDryRun, BatchResource, BatchResults, BatchSubmission
 from service.api.schemas.comparisons import ComparisonRequest
 from service.api.schemas.events import EventPage, EventResource
-from service.api.schemas.jobs import JobResource
+from service.api.schemas.jobs import JobResource, ShardPage, ShardResource
 from service.api.schemas.keys import (
     AccountResource,
     ApiKeyChange,
@@ -83,6 +83,8 @@ __all__ = [
     "Reason",
     "ResumableUploadResource",
     "SecretRotation",
+    "ShardPage",
+    "ShardResource",
     "StandingResource",
     "StatisticsSubmission",
     "TenantResource",

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from service.api.schemas.problems import Reason
 from service.api.schemas.wire import Wire
-from service.domain import Job, JobKind, JobStatus, Progress
+from service.domain import Job, JobKind, JobStatus, Progress, Shard, ShardKind, ShardStatus
 
 
 class ProgressResource(Wire):
@@ -17,7 +17,8 @@ class ProgressResource(Wire):
 
     stage: str = Field(
         description="queued, then load, construct, verify and evaluate (kind construct) or the "
-        "kind itself (estimate, statistics, plan), then done; a construction of several "
+        "kind itself (estimate, statistics, plan), then done; a large construction is divided into "
+        "shards and then in the stages shards and merge; a construction of several "
         "replicates is in the stage replicates, of which each is a job of its own"
     )
     done: int = Field(description="finished steps of the stage")
@@ -35,6 +36,57 @@ class ProgressResource(Wire):
         )
 
 
+class ShardCountsResource(Wire):
+    """How many parts of a divided construction are built."""
+
+    done: int
+    total: int = Field(description="a guess until all shards are planned")
+
+
+class ShardResource(Wire):
+    """One part of a divided construction: rows of one layer, or the merge of what was built."""
+
+    index: int
+    kind: ShardKind = Field(
+        description="build, or merge: plans the next shards or makes the ticket of them all"
+    )
+    status: ShardStatus
+    layer: int | None = Field(description="of the source network, from 1; null for a merge")
+    first_row: int | None = Field(description="of the layer; null for a merge")
+    last_row: int | None = Field(description="the row behind the last one; null for a merge")
+    attempt: int = Field(description="how many times the shard was started")
+    worker: str | None = Field(description="who took it last")
+    report: dict[str, Any] | None = Field(
+        description="what its builder counted: rows, problems, unsolved, cells, seconds, device"
+    )
+    started_at: datetime | None
+    finished_at: datetime | None
+
+    @classmethod
+    def of(cls, shard: Shard) -> ShardResource:
+        """The wire form of a shard."""
+        return cls(
+            index=shard.index,
+            kind=shard.kind,
+            status=shard.status,
+            layer=shard.layer,
+            first_row=shard.first_row,
+            last_row=shard.last_row,
+            attempt=shard.attempt,
+            worker=shard.worker,
+            report=shard.report,
+            started_at=shard.started_at,
+            finished_at=shard.finished_at,
+        )
+
+
+class ShardPage(Wire):
+    """Some of a job's shards, in order."""
+
+    data: list[ShardResource]
+    next_after: int | None = Field(description="`after` of the next page; null on the last one")
+
+
 class JobLinks(Wire):
     """Where a job and its results are; null where there is nothing (yet)."""
 
@@ -43,6 +95,7 @@ class JobLinks(Wire):
     retry: str | None = Field(description="null until the job is terminal")
     events: str
     logs: str
+    shards: str | None = Field(description="null unless the job is divided")
     ticket: str | None
     mask: str | None
     metrics: str | None
@@ -58,6 +111,7 @@ class JobLinks(Wire):
             retry=f"{own}/retry" if job.status.terminal else None,
             events=f"{own}/events",
             logs=f"{own}/logs",
+            shards=None if job.shards is None else f"{own}/shards",
             ticket=ticket,
             mask=f"{ticket}/mask" if ticket else None,
             metrics=f"{ticket}/metrics" if ticket else None,
@@ -89,6 +143,9 @@ class JobResource(Wire):
     attempt: int = Field(description="how many times the job was started")
     max_attempts: int
     progress: ProgressResource
+    shards: ShardCountsResource | None = Field(
+        description="of a construction so large that it is divided; else null"
+    )
     waiting_for: Reason | None = Field(
         description="why no worker takes the queued job; null where none is known"
     )
@@ -130,6 +187,9 @@ class JobResource(Wire):
             attempt=job.attempt,
             max_attempts=job.max_attempts,
             progress=ProgressResource.of(job.progress),
+            shards=None
+            if job.shards is None
+            else ShardCountsResource(done=job.shards.done, total=job.shards.total),
             waiting_for=Reason.of(job.waiting_for) if job.waiting_for else None,
             error=Reason.of(job.error) if job.error else None,
             cancel_reason=job.cancel_reason,

@@ -12,6 +12,7 @@ from service.store.tables.messages import (
     WebhookEndpointRow,
 )
 from service.store.tables.processes import LeaderRow, WorkerRow
+from service.store.tables.shards import JobShardRow
 from service.store.tables.tenants import (
     ApiKeyRow,
     AuditRow,
@@ -33,6 +34,7 @@ __all__ = [
     "IdempotencyRow",
     "JobLogRow",
     "JobRow",
+    "JobShardRow",
     "LeaderRow",
     "OutboxRow",
     "RequestWindowRow",

@@ -65,6 +65,9 @@ class JobRow(Row):
     # traces is found by them.
     request_id: Mapped[str | None] = mapped_column(String(128))
     traceparent: Mapped[str | None] = mapped_column(String(64))
+    # Of a divided job: how many shards there are or will be, and how many of them are built.
+    shards: Mapped[int | None]
+    shards_done: Mapped[int | None]
     # How many jobs this one stands for; null for a job that a worker runs.
     parts: Mapped[int | None]
     created_at: Mapped[datetime]
