@@ -1,0 +1,113 @@
+"""One large job over several worker processes: who does what, and who dies, changes nothing."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ltengine.pipeline import PipelineRequest, run_pipeline
+from ltengine.specification import parse_specification
+from service.store import open_store
+from tests.journeys.customer import Customer
+from tests.journeys.stacks import Production, attached, production
+from tests.journeys.test_journeys import SPEC as ORDINARY_SPEC
+from tests.waiting import wait_until
+
+pytestmark = pytest.mark.slow
+
+# A tenth of a second and more for each shard: time enough to kill who builds it.
+SPEC = ORDINARY_SPEC | {
+    "construction": "2L",
+    "base_set": {"size": 24},
+    "tolerance": {"parameter": 3e-6},
+}
+DIVIDED = {
+    "LTFORGE_DIVIDED_JOB_PROBLEMS": "10000",
+    "LTFORGE_SHARD_PROBLEMS": "4000",
+    "LTFORGE_RUNNER_THREADS": "1",
+}
+
+
+@contextmanager
+def more_workers(stack: Production, count: int) -> Iterator[set[int]]:
+    """So many worker processes beside the stack's own: their ids."""
+    with stack.log.open("a") as log:
+        workers = [
+            subprocess.Popen(
+                attached("worker.celery_app"), env=stack.environment, stdout=log, stderr=log
+            )
+            for _ in range(count)
+        ]
+    try:
+        wait_until(lambda: living_workers(stack) > count, 60, "the workers are there")
+        yield {worker.pid for worker in workers}
+    finally:
+        for worker in workers:
+            worker.terminate()
+        for worker in workers:
+            worker.wait(timeout=60)
+
+
+def living_workers(stack: Production) -> int:
+    store = open_store(stack.environment["LTFORGE_DATABASE_URL"])
+    with store.read() as tx:
+        count = len(tx.workers.alive())
+    store.dispose()
+    return count
+
+
+def shards_of(customer: Customer, job: dict[str, Any]) -> list[dict[str, Any]]:
+    page = customer.http.get(f"/v1/jobs/{job['id']}/shards").raise_for_status().json()
+    assert page["next_after"] is None
+    return list(page["data"])
+
+
+def kill_a_builder(customer: Customer, job: dict[str, Any], workers: set[int]) -> None:
+    """Kill one of these workers in the middle of a shard, when others are done."""
+
+    def building() -> set[int]:
+        running = [shard for shard in shards_of(customer, job) if shard["status"] == "running"]
+        return {int(shard["worker"].rpartition(":")[2]) for shard in running} & workers
+
+    wait_until(lambda: customer.job(job)["shards"], 60, "the job is divided")
+    wait_until(lambda: customer.job(job)["shards"]["done"], 60, "a shard is done")
+    wait_until(building, 60, "one of the workers builds a shard")
+    os.kill(building().pop(), signal.SIGKILL)
+
+
+def test_one_two_and_four_workers_make_the_same_ticket_and_one_may_be_killed(
+    tmp_path: Path, large_checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = run_pipeline(
+        PipelineRequest(large_checkpoint, parse_specification(SPEC), tmp_path / "whole"),
+        clock=time.perf_counter,
+    )
+    for name, value in DIVIDED.items():
+        monkeypatch.setenv(name, value)
+
+    with production(tmp_path) as stack:
+        customer = Customer(stack.url, stack.key)
+        for others in (0, 1, 3):
+            with more_workers(stack, others) as workers:
+                job = customer.submit(large_checkpoint, SPEC)
+                if others == 3:
+                    kill_a_builder(customer, job, workers)
+                done = customer.finished(job)
+
+            assert done["status"] == "succeeded", done
+            assert done["metrics"]["ticket"]["digest"] == whole["ticket"]["digest"]
+            assert done["metrics"]["problems"] == whole["problems"]
+            shards = shards_of(customer, job)
+            assert {shard["status"] for shard in shards} == {"done"}
+            assert done["shards"] == {"done": len(shards) - 1, "total": len(shards) - 1}
+            repeated = [shard["attempt"] - 1 for shard in shards]
+            assert sum(repeated) <= (1 if others == 3 else 0)
+        customer.close()
