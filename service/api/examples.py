@@ -168,6 +168,31 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "JobChanges": {"labels": {"experiment": "second"}, "priority": 5},
     "Cancellation": {"reason": "the tolerance was a mistake"},
     "PlanRequest": {"checkpoint_id": _CHECKPOINT, "spec": _ESTIMATION["spec"]},
+    "ShardPage": {
+        "data": [
+            {
+                "index": 0,
+                "kind": "build",
+                "status": "done",
+                "layer": 4,
+                "first_row": 0,
+                "last_row": 1474,
+                "attempt": 1,
+                "worker": "worker-7:31",
+                "report": {
+                    "rows": 1474,
+                    "problems": 4194302,
+                    "unsolved": 0,
+                    "cells": 9311350,
+                    "seconds": 4.812,
+                    "device": "cpu",
+                },
+                "started_at": "2026-11-23T12:00:03Z",
+                "finished_at": "2026-11-23T12:00:08Z",
+            }
+        ],
+        "next_after": None,
+    },
     "JobResource": {
         "id": _JOB,
         "kind": "construct",
@@ -182,6 +207,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "max_attempts": 3,
         "progress": {"stage": "construct", "done": 1, "total": 4, "fraction": 0.2125},
         "waiting_for": None,
+        "shards": None,
         "error": None,
         "cancel_reason": None,
         "retry_of": None,
@@ -198,6 +224,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
             "retry": None,
             "events": f"/v1/jobs/{_JOB}/events",
             "logs": f"/v1/jobs/{_JOB}/logs",
+            "shards": None,
             "ticket": None,
             "mask": None,
             "metrics": None,

@@ -312,6 +312,32 @@ ROWS: dict[str, Rows] = {
             },
         ),
     ],
+    "0010": [
+        ("jobs", _job(12, shards=2, shards_done=1, **_DONE)),
+        (
+            "job_shards",
+            {
+                "id": "shd_1",
+                "job_id": "job_12",
+                "index": 0,
+                "kind": "build",
+                "status": "done",
+                "layer": 2,
+                "first_row": 2**33,
+                "last_row": 2**34,
+                "document": {"layer": 2, "first": 2**33, "last": 2**34},
+                "sha256": "d" * 64,
+                "report": {"problems": 2**40},
+                "attempt": 1,
+                "worker": "w",
+                "lease_token": "t",
+                "lease_expires_at": LATER,
+                "queued_at": MOMENT,
+                "started_at": MOMENT,
+                "finished_at": LATER,
+            },
+        ),
+    ],
 }
 
 NEW_VALUES: dict[tuple[str, str], Any] = {

@@ -1,0 +1,36 @@
+"""The simulation: what must hold of any queue, and that its figures repeat."""
+
+from __future__ import annotations
+
+import pytest
+
+from benchmarks.scaling import Kind, Simulation, enlarge, scenarios
+
+KIND = Kind("small", 0.5, ((1.0,) * 4, (2.0,) * 8), (0.25, 3.0))
+
+
+def test_one_worker_takes_the_sum_of_everything() -> None:
+    steps = 1 + 12 + 2
+
+    assert Simulation([KIND], 1, 0.0).run() == pytest.approx(KIND.work)
+    assert Simulation([KIND] * 3, 1, 0.1).run() == pytest.approx(3 * (KIND.work + 2 * 0.1 * steps))
+
+
+def test_waves_and_merges_wait_for_all_before_them() -> None:
+    """Plan, one shard of each wave, and both merges remain, however many workers there are."""
+    assert Simulation([KIND], 1000, 0.0).run() == pytest.approx(0.5 + 1.0 + 0.25 + 2.0 + 3.0)
+
+
+def test_a_database_that_is_slow_bounds_what_workers_can_do() -> None:
+    steps = 15
+
+    assert Simulation([KIND] * 50, 1000, 1.0).run() >= 50 * steps * 2
+
+
+def test_larger_jobs_and_tables_repeat_to_the_last_bit() -> None:
+    assert enlarge(KIND, 3, seed=1) == enlarge(KIND, 3, seed=1)
+    assert len(enlarge(KIND, 3, seed=1).waves[1]) == 24
+    first = scenarios()
+
+    assert scenarios() == first
+    assert all(rows[0][2] == 1.0 for rows in first.values())
