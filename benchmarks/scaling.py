@@ -4,7 +4,8 @@ python -m benchmarks.scaling [--svg docs/scaling.svg]
 
 Service times are measured ones (recorded_shards.json, made by benchmarks.shards): shards are drawn
 from them by a seeded generator, merges and planning are taken as they were. The database is one
-server with a queue: a claim and a finish each hold it for as long as measured.
+server with a queue: a claim and a finish each hold it for as long as its process was busy, and take
+the worker as long as that was.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import argparse
 import heapq
 import json
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -69,9 +70,16 @@ def enlarge(kind: Kind, factor: float, seed: int) -> Kind:
 class Simulation:
     """Workers that take the oldest work there is, through one database."""
 
-    def __init__(self, jobs: list[Kind], workers: int, database_seconds: float) -> None:
+    def __init__(
+        self,
+        jobs: list[Kind],
+        workers: int,
+        database_seconds: float,
+        worker_seconds: float = 0.0,
+    ) -> None:
         self._idle = workers
         self._database_seconds = database_seconds
+        self._worker_seconds = worker_seconds
         self._database_free = 0.0
         # When, and whether a step is built or its finish is committed.
         self._events: list[tuple[float, int, _Job, bool]] = []
@@ -112,7 +120,9 @@ class Simulation:
         while self._idle and self._ready:
             _, _, job, seconds = heapq.heappop(self._ready)
             self._idle -= 1
-            self._note(self._use_database(now) + seconds, job, built=True)
+            self._note(
+                self._use_database(now) + seconds + 2 * self._worker_seconds, job, built=True
+            )
 
     def _finish(self, job: _Job) -> None:
         """A step of a job has ended: the last one of a wave makes room for the next."""
@@ -131,8 +141,8 @@ class Simulation:
                 self._offer(job, seconds)
 
 
-def read_kinds() -> tuple[list[Kind], float]:
-    """The measured kinds, and seconds of a transaction."""
+def read_kinds() -> tuple[list[Kind], tuple[float, float]]:
+    """The measured kinds, and seconds of a transaction: the database's and the worker's."""
     document = json.loads(RECORDED.read_text())
     kinds = [
         Kind(
@@ -143,28 +153,31 @@ def read_kinds() -> tuple[list[Kind], float]:
         )
         for name, one in document["jobs"].items()
     ]
-    return kinds, document["transaction_seconds"]
+    seconds = document["transaction_seconds"]
+    return kinds, (seconds["database"], seconds["worker"])
 
 
-def speed_up(jobs: list[Kind], database_seconds: float) -> list[tuple[int, float, float]]:
+def speed_up(jobs: list[Kind], transaction: tuple[float, float]) -> list[tuple[int, float, float]]:
     """For each number of workers: seconds, and how many times faster than one."""
     rows = []
-    alone = Simulation(jobs, 1, database_seconds).run()
+    alone = Simulation(jobs, 1, *transaction).run()
     for workers in WORKERS:
-        seconds = Simulation(jobs, workers, database_seconds).run()
+        seconds = Simulation(jobs, workers, *transaction).run()
         rows.append((workers, seconds, alone / seconds))
     return rows
 
 
 def scenarios() -> dict[str, list[tuple[int, float, float]]]:
     """Every scenario's table, by its name."""
-    kinds, database_seconds = read_kinds()
+    kinds, transaction = read_kinds()
     found = {}
     for number, kind in enumerate(kinds):
-        large = enlarge(kind, 10, seed=number)
-        found[f"one job ({large.name})"] = speed_up([large], database_seconds)
+        large = enlarge(kind, 100, seed=number)
+        shards = replace(large, merges=(0.0,) * len(large.merges))
+        found[f"the shards of one job ({large.name})"] = speed_up([shards], transaction)
+        found[f"one whole job ({large.name})"] = speed_up([large], transaction)
         # enough of them that a thousand workers find something to do most of the time
-        found[f"200 jobs ({kind.name})"] = speed_up([kind] * 200, database_seconds)
+        found[f"1,000 whole jobs ({kind.name})"] = speed_up([kind] * 1000, transaction)
     return found
 
 
