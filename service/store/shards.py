@@ -381,18 +381,13 @@ def _held(shard_id: str, lease_token: str) -> ColumnElement[bool]:
 
 
 def _shard(row: JobShardRow) -> Shard:
+    alike = ("index", "layer", "first_row", "last_row", "attempt", "worker", "report")
     return Shard(
-        index=row.index,
         kind=ShardKind(row.kind),
         status=ShardStatus(row.status),
-        layer=row.layer,
-        first_row=row.first_row,
-        last_row=row.last_row,
-        attempt=row.attempt,
-        worker=row.worker,
-        report=row.report,
         started_at=row.started_at,
         finished_at=row.finished_at,
+        **{name: getattr(row, name) for name in alike},
     )
 
 

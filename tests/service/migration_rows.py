@@ -312,13 +312,13 @@ ROWS: dict[str, Rows] = {
             },
         ),
     ],
-    "0010": [
-        ("jobs", _job(12, shards=2, shards_done=1, **_DONE)),
+    "0011": [
+        ("jobs", _job(13, shards=2, shards_done=1, **_DONE)),
         (
             "job_shards",
             {
                 "id": "shd_1",
-                "job_id": "job_12",
+                "job_id": "job_13",
                 "index": 0,
                 "kind": "build",
                 "status": "done",
