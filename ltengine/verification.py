@@ -35,7 +35,7 @@ from ltengine.role import Role
 from ltengine.sparse_network import LayerCells, rebuild, ticket_layers
 from ltengine.specification import Specification, parse_specification
 from ltengine.ticket import Ticket, TicketLayer
-from ltengine.ticket_file import read_ticket
+from ltengine.ticket_file import read_ticket_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,14 +221,19 @@ def verify(
 
 
 def verify_files(ticket: Path, checkpoint: Path) -> Verdict:
-    """Check a ticket file against a checkpoint file.
+    """Check a ticket file against a checkpoint file; raises as ``verify_bytes``."""
+    return verify_bytes(ticket.read_bytes(), checkpoint)
+
+
+def verify_bytes(ticket: bytes, checkpoint: Path) -> Verdict:
+    """Check a ticket file's bytes against a checkpoint file.
 
     Raises:
         CheckpointError: the checkpoint cannot be read; a ticket that cannot be read is a verdict.
     """
     network = read_checkpoint(checkpoint).network
     try:
-        read, _ = read_ticket(ticket)
+        read, _ = read_ticket_bytes(ticket)
     except TicketFormatError as error:
         return Verdict(False, (f"{error.code}: {error.detail}",), None)
     return verify(read, network)

@@ -6,7 +6,8 @@
 ...     job = client.submit(checkpoint, {"construction": "L+1"}).wait(timeout=300)
 ...     client.download_mask(job.ticket_id, "ticket.safetensors")
 
-Importing this package loads nothing; the names below load httpx on first use.
+``AsyncClient`` has the same methods, to be awaited. Importing this package loads nothing; the names
+below load httpx on first use.
 """
 
 from __future__ import annotations
@@ -15,7 +16,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ltforge.client import Client
+    from ltforge.async_client import (
+        AsyncBatch,
+        AsyncCheckpoint,
+        AsyncClient,
+        AsyncDataset,
+        AsyncJob,
+        AsyncTicket,
+    )
+    from ltforge.client import Batch, Checkpoint, Client, Dataset, Job, Ticket
     from ltforge.errors import (
         AuthenticationError,
         ConflictError,
@@ -24,6 +33,7 @@ if TYPE_CHECKING:
         JobCanceledError,
         JobFailedError,
         LTForgeError,
+        MissingExtraError,
         NoAnswerError,
         NotFoundError,
         RateLimitError,
@@ -33,15 +43,34 @@ if TYPE_CHECKING:
         UploadRejectedError,
         WaitTimeoutError,
     )
-    from ltforge.jobs import Job
-    from ltforge.resources import FieldProblem, Problem, Progress, Ticket
+    from ltforge.resources import (
+        BatchDryRun,
+        BatchResults,
+        Event,
+        FieldProblem,
+        JobRecord,
+        MaskPiece,
+        Problem,
+        Progress,
+    )
     from ltforge.retrying import RetryPolicy
-    from ltforge.uploads import Checkpoint, Dataset
+    from ltforge.ticket_file import Mask, TicketFile
 
 __version__ = "0.1.0"
 
 _HOME = {
+    "AsyncBatch": "async_client",
+    "AsyncCheckpoint": "async_client",
+    "AsyncClient": "async_client",
+    "AsyncDataset": "async_client",
+    "AsyncJob": "async_client",
+    "AsyncTicket": "async_client",
+    "Batch": "client",
+    "Checkpoint": "client",
     "Client": "client",
+    "Dataset": "client",
+    "Job": "client",
+    "Ticket": "client",
     "AuthenticationError": "errors",
     "ConflictError": "errors",
     "CorruptTransferError": "errors",
@@ -49,6 +78,7 @@ _HOME = {
     "JobCanceledError": "errors",
     "JobFailedError": "errors",
     "LTForgeError": "errors",
+    "MissingExtraError": "errors",
     "NoAnswerError": "errors",
     "NotFoundError": "errors",
     "RateLimitError": "errors",
@@ -57,30 +87,47 @@ _HOME = {
     "TooLargeError": "errors",
     "UploadRejectedError": "errors",
     "WaitTimeoutError": "errors",
-    "Job": "jobs",
+    "BatchDryRun": "resources",
+    "BatchResults": "resources",
+    "Event": "resources",
     "FieldProblem": "resources",
+    "JobRecord": "resources",
+    "MaskPiece": "resources",
     "Problem": "resources",
     "Progress": "resources",
-    "Ticket": "resources",
     "RetryPolicy": "retrying",
-    "Checkpoint": "uploads",
-    "Dataset": "uploads",
+    "Mask": "ticket_file",
+    "TicketFile": "ticket_file",
 }
 """Where each public name lives, so that importing the package stays instant."""
 
 __all__ = [
+    "AsyncBatch",
+    "AsyncCheckpoint",
+    "AsyncClient",
+    "AsyncDataset",
+    "AsyncJob",
+    "AsyncTicket",
     "AuthenticationError",
+    "Batch",
+    "BatchDryRun",
+    "BatchResults",
     "Checkpoint",
     "Client",
     "ConflictError",
     "CorruptTransferError",
     "Dataset",
+    "Event",
     "FieldProblem",
     "InvalidRequestError",
     "Job",
     "JobCanceledError",
     "JobFailedError",
+    "JobRecord",
     "LTForgeError",
+    "Mask",
+    "MaskPiece",
+    "MissingExtraError",
     "NoAnswerError",
     "NotFoundError",
     "Problem",
@@ -90,6 +137,7 @@ __all__ = [
     "RetryPolicy",
     "ServiceFailureError",
     "Ticket",
+    "TicketFile",
     "TooLargeError",
     "UploadRejectedError",
     "WaitTimeoutError",

@@ -1,38 +1,131 @@
-"""The client: what a user of the service calls."""
+"""The blocking client: what a user of the service calls. ``async_client`` is its asynchronous twin.
+
+What the methods do is in ``operations``, for both; here they only get their names and kinds.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from os import PathLike
-from pathlib import Path
+from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any, Self, TypeVar
-from urllib.parse import quote
+from typing import TYPE_CHECKING, Self
 
-import httpx
+from ltforge.account_records import ApiKey, AuditEntry, WebhookDelivery, WebhookEndpoint
+from ltforge.blocking import (
+    Again,
+    BlockingSession,
+    call,
+    iteration,
+    listing,
+    own_call,
+    own_iteration,
+)
+from ltforge.environment import address_and_key
+from ltforge.exchange import Terms
+from ltforge.operations import (
+    account,
+    batches,
+    jobs,
+    resumable_uploads,
+    service,
+    tickets,
+    uploads,
+    webhooks,
+)
+from ltforge.resources import BatchRecord, JobRecord, TicketRecord, UploadRecord
+from ltforge.retrying import RetryPolicy
+from ltforge.ticket_file import TicketFile, load_ticket
 
-from ltforge.connection import Connection
-from ltforge.downloads import fetch_file
-from ltforge.jobs import Job, read_job
-from ltforge.resources import Ticket, read_ticket
-from ltforge.retrying import Repeat, RetryPolicy
-from ltforge.uploads import Checkpoint, Dataset, SentCallback, read_upload, send_file
+if TYPE_CHECKING:
+    from os import PathLike
 
-CHECKPOINTS = "/v1/checkpoints"
-DATASETS = "/v1/datasets"
-JOBS = "/v1/jobs"
-TICKETS = "/v1/tickets"
-PLANS = "/v1/plans"
-COMPARISONS = "/v1/comparisons"
+    import httpx
 
-LONGEST_ANSWER = 10.0
-"""Seconds a plan may take before it is waited for as a job."""
 
-Item = TypeVar("Item")
+@dataclass(frozen=True, kw_only=True)
+class Checkpoint(UploadRecord):
+    """A trained network's file."""
+
+    _session: BlockingSession = field(repr=False, compare=False)
+
+    refresh = Again(uploads.get_checkpoint)
+    wait = Again(uploads.wait_for_checkpoint)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dataset(UploadRecord):
+    """An npz file with arrays x and y."""
+
+    _session: BlockingSession = field(repr=False, compare=False)
+
+    refresh = Again(uploads.get_dataset)
+    wait = Again(uploads.wait_for_dataset)
+    delete = own_call(uploads.delete_dataset)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job(JobRecord):
+    """One job, as it was when fetched, with what can be done about it."""
+
+    _session: BlockingSession = field(repr=False, compare=False)
+
+    refresh = Again(jobs.get_job)
+    wait = Again(jobs.wait_for_job)
+    cancel = Again(jobs.cancel_job)
+    retry = Again(jobs.retry_job)
+    change = Again(jobs.change_job)
+    delete = own_call(jobs.delete_job)
+    log = own_call(jobs.get_job_log)
+    events = own_call(jobs.list_job_events)
+    iter_events = own_iteration(jobs.iter_events)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ticket(TicketRecord):
+    """A finished ticket's entry in the service; ``load`` reads the file itself."""
+
+    _session: BlockingSession = field(repr=False, compare=False)
+
+    refresh = Again(tickets.get_ticket)
+    delete = own_call(tickets.delete_ticket)
+    download = own_call(tickets.download_mask)
+    export = own_call(tickets.export_ticket)
+    mask_rows = own_call(tickets.mask_rows)
+    check = own_call(tickets.verify)
+
+    @staticmethod
+    def load(path_or_id: str | PathLike[str], client: Client | None = None) -> TicketFile:
+        """A ticket, from its file or from the service.
+
+        Args:
+            path_or_id: a ticket file, or the id of a ticket (``tkt_...``).
+            client: where the id is from; by default the one that LTFORGE_URL and LTFORGE_API_KEY
+                describe.
+        """
+        if not isinstance(path_or_id, str) or not path_or_id.startswith("tkt_"):
+            return TicketFile.read(path_or_id)
+        if client is not None:
+            return client.load_ticket(path_or_id)
+        with Client.from_environment() as own:
+            return own.load_ticket(path_or_id)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batch(BatchRecord):
+    """Many jobs that one request swept over."""
+
+    _session: BlockingSession = field(repr=False, compare=False)
+
+    refresh = Again(batches.get_batch)
+    wait = Again(batches.wait_for_batch)
+    cancel = Again(batches.cancel_batch)
+    results = own_call(batches.get_batch_results)
+    csv = own_call(batches.batch_results_csv)
 
 
 class Client:
     """A connection to one LTForge service, as one tenant. Use it in a ``with`` block or close it.
+
+    Methods named as the operations of openapi.yaml do what those say; the others do whole tasks.
 
     Args:
         base_url: where the service is, for example ``http://127.0.0.1:8000``.
@@ -51,13 +144,13 @@ class Client:
         transport: httpx.BaseTransport | None = None,
         retries: RetryPolicy | None = None,
     ) -> None:
-        self._connection = Connection(
-            base_url,
-            api_key,
-            timeout=timeout,
-            transport=transport,
-            retries=retries or RetryPolicy(),
-        )
+        terms = Terms(timeout, retries or RetryPolicy())
+        self._session = BlockingSession(base_url, api_key, terms, transport)
+
+    @classmethod
+    def from_environment(cls) -> Self:
+        """A client of the service that LTFORGE_URL names, with the key LTFORGE_API_KEY."""
+        return cls(*address_and_key())
 
     def __enter__(self) -> Self:
         return self
@@ -72,258 +165,94 @@ class Client:
 
     def close(self) -> None:
         """Close the connections. Records fetched through this client can then only be read."""
-        self._connection.close()
+        self._session.close()
 
     # Uploads
-
-    def upload_checkpoint(
-        self,
-        path: str | PathLike[str],
-        *,
-        name: str | None = None,
-        on_progress: SentCallback | None = None,
-    ) -> Checkpoint:
-        """Stream a trained network's file to the service.
-
-        Bytes the service already has from you are recognised, so repeating an upload is cheap and
-        safe. The service reads the file afterwards: ``Checkpoint.wait`` says what it found.
-        """
-        return send_file(
-            Checkpoint,
-            self._connection,
-            CHECKPOINTS,
-            Path(path),
-            name=name,
-            on_progress=on_progress,
-        )
-
-    def upload_dataset(
-        self,
-        path: str | PathLike[str],
-        *,
-        name: str | None = None,
-        on_progress: SentCallback | None = None,
-    ) -> Dataset:
-        """Stream an npz file with arrays ``x`` and ``y``, on which tickets are evaluated."""
-        return send_file(
-            Dataset, self._connection, DATASETS, Path(path), name=name, on_progress=on_progress
-        )
-
-    def checkpoint(self, checkpoint_id: str) -> Checkpoint:
-        """One checkpoint by its id."""
-        document = self._connection.get(_address(CHECKPOINTS, checkpoint_id))
-        return read_upload(Checkpoint, document, self._connection, CHECKPOINTS)
-
-    def dataset(self, dataset_id: str) -> Dataset:
-        """One data set by its id."""
-        document = self._connection.get(_address(DATASETS, dataset_id))
-        return read_upload(Dataset, document, self._connection, DATASETS)
-
-    def list_checkpoints(self, *, page_size: int = 50) -> Iterator[Checkpoint]:
-        """All your checkpoints, newest first, fetched page by page."""
-        return self._pages(
-            CHECKPOINTS,
-            {"limit": page_size},
-            lambda document: read_upload(Checkpoint, document, self._connection, CHECKPOINTS),
-        )
+    upload_checkpoint = call(uploads.upload_checkpoint, Checkpoint)
+    get_checkpoint = call(uploads.get_checkpoint, Checkpoint)
+    list_checkpoints = listing(uploads.list_checkpoints, Checkpoint)
+    upload_dataset = call(uploads.upload_dataset, Dataset)
+    get_dataset = call(uploads.get_dataset, Dataset)
+    list_datasets = listing(uploads.list_datasets, Dataset)
+    delete_dataset = call(uploads.delete_dataset)
+    describe_uploads = call(resumable_uploads.describe_uploads)
+    create_upload = call(resumable_uploads.create_upload)
+    head_upload = call(resumable_uploads.head_upload)
+    get_upload = call(resumable_uploads.get_upload)
+    append_to_upload = call(resumable_uploads.append_to_upload)
+    delete_upload = call(resumable_uploads.delete_upload)
+    finalize_upload = call(resumable_uploads.finalize_upload)
 
     # Jobs
+    submit = call(jobs.submit, Job)
+    estimate = call(jobs.estimate, Job)
+    statistics = call(jobs.statistics, Job)
+    submit_job = call(jobs.submit_job, Job)
+    get_job = call(jobs.get_job, Job)
+    list_jobs = listing(jobs.list_jobs, Job)
+    change_job = call(jobs.change_job, Job)
+    cancel_job = call(jobs.cancel_job, Job)
+    retry_job = call(jobs.retry_job, Job)
+    delete_job = call(jobs.delete_job)
+    get_job_log = call(jobs.get_job_log)
+    list_job_events = call(jobs.list_job_events)
+    iter_events = iteration(jobs.iter_events)
+    wait_for_job = call(jobs.wait_for_job, Job)
 
-    def submit(
-        self,
-        checkpoint: Checkpoint | str | None,
-        spec: Mapping[str, Any],
-        dataset: Dataset | str | None = None,
-        labels: Mapping[str, str] | None = None,
-        *,
-        kind: str = "construct",
-        replicates: int | None = None,
-    ) -> Job:
-        """Ask for a ticket of ``checkpoint``. Returns at once; ``Job.wait`` waits for the end.
+    # Batches
+    sweep = call(batches.sweep, Batch)
+    count_sweep = call(batches.count_sweep)
+    submit_batch = call(batches.submit_batch, Batch)
+    get_batch = call(batches.get_batch, Batch)
+    list_batches = listing(batches.list_batches, Batch)
+    cancel_batch = call(batches.cancel_batch, Batch)
+    get_batch_results = call(batches.get_batch_results)
+    batch_results_csv = call(batches.batch_results_csv)
 
-        Other kinds of jobs are easier to ask for by ``estimate`` and ``statistics``.
-        """
-        document: dict[str, Any] = {"kind": kind, "spec": dict(spec)}
-        if checkpoint is not None:
-            document["checkpoint_id"] = _id_of(checkpoint)
-        if dataset is not None:
-            document["dataset_id"] = _id_of(dataset)
-        if replicates is not None:
-            document["replicates"] = replicates
-        if labels:
-            document["labels"] = dict(labels)
-        answer = self._connection.post(JOBS, document, repeat=Repeat.ONLY_IF_NOTHING_HAPPENED)
-        return read_job(answer, self._connection)
+    # Plans and tickets
+    plan = call(tickets.plan)
+    make_plan = call(tickets.make_plan)
+    get_ticket = call(tickets.get_ticket, Ticket)
+    list_tickets = listing(tickets.list_tickets, Ticket)
+    delete_ticket = call(tickets.delete_ticket)
+    get_ticket_metrics = call(tickets.get_ticket_metrics)
+    download_mask = call(tickets.download_mask)
+    get_ticket_mask = call(tickets.get_ticket_mask)
+    head_ticket_mask = call(tickets.head_ticket_mask)
+    mask_rows = call(tickets.mask_rows)
+    load_ticket = call(load_ticket)
+    export_ticket = call(tickets.export_ticket)
+    head_ticket_export = call(tickets.head_ticket_export)
+    verify = call(tickets.verify)
+    verify_ticket = call(tickets.verify_ticket, Job)
+    compare = call(tickets.compare)
+    compare_tickets = call(tickets.compare_tickets, Job)
 
-    def estimate(
-        self,
-        checkpoint: Checkpoint | str,
-        spec: Mapping[str, Any],
-        dataset: Dataset | str | None = None,
-        labels: Mapping[str, str] | None = None,
-        *,
-        replicates: int = 3,
-    ) -> Job:
-        """Ask what tickets of ``checkpoint`` would be like, where it is too large to construct any.
+    # Account
+    get_account = call(account.get_account)
+    get_usage = call(account.get_usage)
+    list_audit_log = listing(account.list_audit_log, AuditEntry)
+    create_api_key = call(account.create_api_key)
+    list_api_keys = listing(account.list_api_keys, ApiKey)
+    get_api_key = call(account.get_api_key)
+    change_api_key = call(account.change_api_key)
+    revoke_api_key = call(account.revoke_api_key)
+    rotate_api_key = call(account.rotate_api_key)
 
-        A sample of their problems is solved exactly, for ``replicates`` sources; the report, with
-        confidence intervals, is the finished job's ``metrics``.
-        """
-        return self.submit(
-            checkpoint, spec, dataset, labels, kind="estimate", replicates=replicates
-        )
+    # Webhooks
+    create_webhook_endpoint = call(webhooks.create_webhook_endpoint)
+    list_webhook_endpoints = listing(webhooks.list_webhook_endpoints, WebhookEndpoint)
+    get_webhook_endpoint = call(webhooks.get_webhook_endpoint)
+    change_webhook_endpoint = call(webhooks.change_webhook_endpoint)
+    delete_webhook_endpoint = call(webhooks.delete_webhook_endpoint)
+    test_webhook_endpoint = call(webhooks.test_webhook_endpoint)
+    rotate_webhook_secret = call(webhooks.rotate_webhook_secret)
+    list_webhook_deliveries = listing(webhooks.list_webhook_deliveries, WebhookDelivery)
+    replay_webhook_delivery = call(webhooks.replay_webhook_delivery)
 
-    def statistics(
-        self,
-        question: Mapping[str, Any] | None = None,
-        labels: Mapping[str, str] | None = None,
-    ) -> Job:
-        """Ask how often random subset-sum problems fail; the answer is the job's ``metrics``.
-
-        Args:
-            question: distribution, candidates, tolerance, target, largest_subset, trials and seed;
-                what is left out takes the service's default.
-            labels: names with values, kept with the job.
-        """
-        return self.submit(None, question or {}, labels=labels, kind="statistics")
-
-    def plan(
-        self, checkpoint: Checkpoint | str, spec: Mapping[str, Any], *, timeout: float = 300.0
-    ) -> dict[str, Any]:
-        """What a construction would lay out, find and cost, without constructing anything.
-
-        Args:
-            checkpoint: the target network.
-            spec: what would be constructed.
-            timeout: seconds to wait at most.
-
-        Raises:
-            LTForgeError: no plan can be made; the code is the one a construction would fail with.
-            WaitTimeoutError: ``timeout`` seconds passed first.
-        """
-        document = {"checkpoint_id": _id_of(checkpoint), "spec": dict(spec)}
-        wait = min(timeout, LONGEST_ANSWER)
-        answer, made = self._connection.post_patiently(PLANS, document, seconds=wait)
-        if made:
-            return answer
-        job = read_job(answer, self._connection).wait(timeout - wait)
-        return job.metrics or {}
-
-    def job(self, job_id: str) -> Job:
-        """One job by its id."""
-        return read_job(self._connection.get(_address(JOBS, job_id)), self._connection)
-
-    def cancel(self, job: Job | str) -> Job:
-        """Ask a job to stop. Harmless to repeat, and no effect on a finished job."""
-        document = self._connection.post(
-            f"{_address(JOBS, job)}/cancel", None, repeat=Repeat.HARMLESS
-        )
-        return read_job(document, self._connection)
-
-    def list_jobs(
-        self, *, status: str | None = None, kind: str | None = None, page_size: int = 50
-    ) -> Iterator[Job]:
-        """All your jobs, newest first, fetched page by page."""
-        parameters: dict[str, str | int] = {"limit": page_size}
-        if status is not None:
-            parameters["status"] = status
-        if kind is not None:
-            parameters["kind"] = kind
-        return self._pages(JOBS, parameters, lambda document: read_job(document, self._connection))
-
-    # Tickets
-
-    def ticket(self, ticket_id: str) -> Ticket:
-        """One ticket's record by its id."""
-        return read_ticket(self._connection.get(_address(TICKETS, ticket_id)))
-
-    def list_tickets(self, *, page_size: int = 50) -> Iterator[Ticket]:
-        """All your tickets, newest first, fetched page by page."""
-        return self._pages(TICKETS, {"limit": page_size}, read_ticket)
-
-    def metrics(self, ticket: Ticket | str) -> dict[str, Any]:
-        """The report made when the ticket was constructed."""
-        return self._connection.get(f"{_address(TICKETS, ticket)}/metrics")
-
-    def download_mask(self, ticket: Ticket | str, path: str | PathLike[str]) -> Path:
-        """Download the ticket file, check its digest, and only then give it its name.
-
-        Raises:
-            CorruptTransferError: the bytes are not those announced; nothing is left behind.
-        """
-        return fetch_file(self._connection, f"{_address(TICKETS, ticket)}/mask", Path(path))
-
-    def mask_rows(
-        self, ticket: Ticket | str, layer: int, first: int = 0, end: int | None = None
-    ) -> dict[str, Any]:
-        """The kept columns and biases of some rows of a source layer (from 1), as one JSON piece.
-
-        ``next_row`` of the answer says where to go on if it does not hold all that was asked for.
-        """
-        rows = f"{first}:{'' if end is None else end}"
-        path = f"{_address(TICKETS, ticket)}/mask"
-        return self._connection.get(path, {"layer": layer, "rows": rows})
-
-    def export(
-        self,
-        ticket: Ticket | str,
-        form: str,
-        path: str | PathLike[str],
-        *,
-        timeout: float = 600.0,
-    ) -> Path:
-        """Download a ticket as state_dict, safetensors, sparse_safetensors, npz or onnx.
-
-        Raises:
-            JobFailedError: the service cannot make the file.
-            WaitTimeoutError: it was not made within ``timeout`` seconds.
-        """
-        source = f"{_address(TICKETS, ticket)}/export?format={quote(form, safe='')}"
-        maker = self._connection.maker(source)
-        if maker is not None:
-            read_job(self._connection.get(maker), self._connection).wait(timeout)
-        return fetch_file(self._connection, source, Path(path))
-
-    def verify(self, ticket: Ticket | str, *, timeout: float = 600.0) -> dict[str, Any]:
-        """The verdict of the service's verifier: valid, reasons, largest_parameter_error."""
-        path = f"{_address(TICKETS, ticket)}/verify"
-        document = self._connection.post(path, None, repeat=Repeat.HARMLESS)
-        return read_job(document, self._connection).wait(timeout).metrics or {}
-
-    def compare(
-        self, first: Ticket | str, second: Ticket | str, *, timeout: float = 600.0
-    ) -> dict[str, Any]:
-        """Two tickets beside each other: specs, figures, kept cells and common cells."""
-        asked = {"ticket_id": _id_of(first), "other_ticket_id": _id_of(second)}
-        document = self._connection.post(COMPARISONS, asked, repeat=Repeat.HARMLESS)
-        return read_job(document, self._connection).wait(timeout).metrics or {}
-
-    def delete_ticket(self, ticket: Ticket | str) -> None:
-        """Delete a ticket with its file and exports, for good."""
-        self._connection.delete(_address(TICKETS, ticket))
-
-    def delete_dataset(self, dataset: Dataset | str) -> None:
-        """Delete a data set that no unfinished job uses."""
-        self._connection.delete(_address(DATASETS, dataset))
-
-    def _pages(
-        self, path: str, parameters: Mapping[str, str | int], read: Callable[[Any], Item]
-    ) -> Iterator[Item]:
-        cursor: str | None = None
-        while True:
-            at = {} if cursor is None else {"cursor": cursor}
-            page = self._connection.get(path, {**parameters, **at})
-            for document in page["data"]:
-                yield read(document)
-            cursor = page.get("next_cursor")
-            if not cursor:
-                return
-
-
-def _address(collection: str, resource: Checkpoint | Dataset | Job | Ticket | str) -> str:
-    """The path of one resource; an id given as text cannot leave its place in the path."""
-    return f"{collection}/{quote(_id_of(resource), safe='')}"
-
-
-def _id_of(resource: Checkpoint | Dataset | Job | Ticket | str) -> str:
-    return resource if isinstance(resource, str) else resource.id
+    # The service
+    get_liveness = call(service.get_liveness)
+    get_readiness = call(service.get_readiness)
+    get_startup = call(service.get_startup)
+    get_service_metrics = call(service.get_service_metrics)
+    get_problem_type = call(service.get_problem_type)

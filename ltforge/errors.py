@@ -14,7 +14,8 @@ LTForgeError                    has ``code`` (stable), ``detail``, ``pointers`` 
 ├── JobFailedError              the job ended without a ticket; has ``job``
 │   └── JobCanceledError        because somebody canceled it
 ├── WaitTimeoutError            the deadline of a wait passed; the job goes on
-└── CorruptTransferError        the bytes that arrived are not the bytes that were announced
+├── CorruptTransferError        the bytes that arrived are not the bytes that were announced
+└── MissingExtraError           this needs a library that one of the package's extras brings
 """
 
 from __future__ import annotations
@@ -22,8 +23,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ltforge.jobs import Job
-    from ltforge.resources import FieldProblem
+    from ltforge.resources import FieldProblem, JobRecord
 
 
 class LTForgeError(Exception):
@@ -112,7 +112,7 @@ class UploadRejectedError(LTForgeError):
 class JobFailedError(LTForgeError):
     """The job ended without a result."""
 
-    def __init__(self, code: str, detail: str, *, job: Job) -> None:
+    def __init__(self, code: str, detail: str, *, job: JobRecord) -> None:
         super().__init__(code, detail)
         self.job = job
 
@@ -127,6 +127,10 @@ class WaitTimeoutError(LTForgeError):
 
 class CorruptTransferError(LTForgeError):
     """The bytes that arrived are not the bytes that were announced."""
+
+
+class MissingExtraError(LTForgeError):
+    """A library is not installed; the error names the extra that brings it."""
 
 
 _BY_STATUS: dict[int, type[ResponseError]] = {

@@ -1,25 +1,23 @@
 """Which requests may be sent again, and after what pause.
 
 A request is repeated only when repeating cannot do something twice: reads, uploads (the service
-recognises bytes it already has by their digest) and cancellations always may; a job submission
-only when the first attempt surely did nothing.
+recognises bytes it already has by their digest), cancellations, and whatever carries an
+Idempotency-Key that the service keeps. Anything else only when the first attempt surely did
+nothing.
 """
 
 from __future__ import annotations
 
 import random
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
-from typing import TypeVar
 
 from ltforge.errors import LTForgeError, NoAnswerError, ResponseError
 
 TRANSIENT_STATUSES = frozenset({408, 425, 429, 502, 503, 504})
 REFUSED_UNPROCESSED = frozenset({429})
-
-Answer = TypeVar("Answer")
+STILL_UNDER_WAY = "IDEMPOTENCY_KEY_IN_USE"
+"""The first attempt has not been answered yet: asked again, the service answers as it did."""
 
 
 class Repeat(Enum):
@@ -36,6 +34,8 @@ class Repeat(Enum):
         if isinstance(error, NoAnswerError):
             return harmless or not error.sent
         if isinstance(error, ResponseError):
+            if error.code == STILL_UNDER_WAY:
+                return True
             return error.status in (TRANSIENT_STATUSES if harmless else REFUSED_UNPROCESSED)
         return False
 
@@ -49,6 +49,8 @@ class RetryPolicy:
     longest_pause: float = 8.0
     longest_advice: float = 60.0
     """A Retry-After beyond this is not waited for in full."""
+    patience: float = 60.0
+    """Seconds for which resumable uploads and event streams go on without getting any further."""
 
     def pause(self, attempt: int, error: LTForgeError) -> float:
         """Seconds before attempt ``attempt + 1``: the server's advice, else jittered doubling."""
@@ -57,16 +59,3 @@ class RetryPolicy:
             return min(advice, self.longest_advice)
         ceiling = min(self.longest_pause, self.first_pause * 2.0 ** (attempt - 1))
         return ceiling * random.uniform(0.5, 1.0)
-
-
-def with_retries(action: Callable[[], Answer], policy: RetryPolicy, repeat: Repeat) -> Answer:
-    """Call ``action`` until it succeeds, is not to be repeated, or has had all its attempts."""
-    for attempt in range(1, policy.attempts):
-        try:
-            return action()
-        except LTForgeError as error:
-            if not repeat.allows(error):
-                raise
-            pause = policy.pause(attempt, error)
-        time.sleep(pause)
-    return action()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from ltforge.command_line.extras import missing_extra
+from ltforge.extras import missing_extra
 
 
 def main() -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from ltforge.command_line.arguments import existing_file, read_spec, writable_place
-from ltforge.command_line.extras import needing
 from ltforge.command_line.progress import StageProgress, ctrl_c_cancels
+from ltforge.extras import needing
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from ltengine.errors import EngineError
+from ltforge.errors import LTForgeError
 
 FAILED = 1
 INTERRUPTED = 130
@@ -28,7 +29,7 @@ def named_failures(*, as_json: bool) -> Iterator[None]:
     """End the process by name when the block fails in a way a user can do something about."""
     try:
         yield
-    except (CommandError, EngineError) as error:
+    except (CommandError, EngineError, LTForgeError) as error:
         _end(error.code, error.detail, as_json=as_json)
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""

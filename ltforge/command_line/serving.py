@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ltforge.command_line.extras import needing
 from ltforge.command_line.failures import CommandError
+from ltforge.extras import needing
 
 
 def serve(*, port: int | None, data: Path | None, host: str | None) -> int:

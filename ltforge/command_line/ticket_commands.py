@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from ltforge.command_line.arguments import existing_file, writable_place
-from ltforge.command_line.extras import needing
 from ltforge.command_line.failures import CommandError
+from ltforge.extras import needing
 
 
 def export(ticket: Path, form: str, out: Path) -> dict[str, Any]:

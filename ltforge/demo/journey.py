@@ -10,10 +10,9 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from ltengine.verification import verify_files
-from ltforge.client import Client
+from ltforge.client import Checkpoint, Client, Dataset, Job
 from ltforge.demo.material import Material
-from ltforge.jobs import Job
-from ltforge.uploads import Checkpoint, Dataset
+from ltforge.resources import JobRecord
 
 CONSTRUCTIONS = {"L+1": "ticket-L+1.safetensors", "2L": "ticket-2L.safetensors"}
 _JOB_SECONDS = 600.0
@@ -66,7 +65,7 @@ def construct(client: Client, uploads: Uploads, spec: dict[str, Any], console: C
     ) as bar:
         task = bar.add_task(f"{spec['construction']} queued", total=1.0)
 
-        def show(seen: Job) -> None:
+        def show(seen: JobRecord) -> None:
             stage = seen.progress.stage if seen.status == "running" else None
             description = f"{spec['construction']} {stage or seen.status}"
             done = 1.0 if seen.status == "succeeded" else seen.progress.fraction

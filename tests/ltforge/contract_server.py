@@ -19,6 +19,7 @@ from urllib.parse import parse_qs, urlsplit
 
 API_KEY = "ltf_contract_secret"
 LARGEST_UPLOAD = 8 << 20
+NEW_KEY = {"id": "key_1", "name": "ours", "scopes": ["read"], "secret": "ltf_new"}
 PLAN = {"source": {"widths": [4, 60, 3]}}
 TICKET_FILE = bytes(range(256)) * 9000
 
@@ -36,6 +37,7 @@ class Fault:
     kind: str
     status: int = 503
     headers: dict[str, str] = field(default_factory=dict)
+    code: str = "SCRIPTED"
 
 
 @dataclass
@@ -47,11 +49,20 @@ class State:
     scripts: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     faults: list[Fault] = field(default_factory=list)
     requests: list[tuple[str, str]] = field(default_factory=list)
+    keys: list[str | None] = field(default_factory=list)
+    """The Idempotency-Key of every POST, in the order of their arrival."""
     job_script: list[dict[str, Any]] = field(default_factory=list)
     upload_script: list[dict[str, Any]] = field(default_factory=list)
     submissions: list[dict[str, Any]] = field(default_factory=list)
     seconds_of_a_plan: float = 0.0
     etag: str | None = f'"sha256-{hashlib.sha256(TICKET_FILE).hexdigest()}"'
+
+    ticket_file: bytes = TICKET_FILE
+
+    def serve_ticket(self, content: bytes) -> None:
+        """Make this the file of the one ticket."""
+        self.ticket_file = content
+        self.etag = f'"sha256-{hashlib.sha256(content).hexdigest()}"'
 
     def count(self, method: str, path: str) -> int:
         """How many requests of this kind arrived."""
@@ -107,6 +118,8 @@ class _Handler(BaseHTTPRequestHandler):
         parts = urlsplit(self.path)
         state = self.server.state
         state.requests.append((method, parts.path))
+        if method == "POST":
+            state.keys.append(self.headers.get("Idempotency-Key"))
         fault = next(
             (item for item in state.faults if (item.method, item.path) == (method, parts.path)),
             None,
@@ -118,7 +131,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         if fault is not None and fault.kind == "status":
             self._read_body()
-            self._problem(fault.status, "SCRIPTED", "scripted fault", fault.headers)
+            self._problem(fault.status, fault.code, "scripted fault", fault.headers)
             return
         if self.headers.get("Authorization") != f"Bearer {API_KEY}":
             self._read_body()
@@ -133,6 +146,9 @@ class _Handler(BaseHTTPRequestHandler):
             self._upload(path, query)
         elif method == "POST" and path == "/v1/jobs":
             self._submit()
+        elif method == "POST" and path == "/v1/api-keys":
+            self._read_body()
+            self._json(201, NEW_KEY)
         elif method == "POST" and path == "/v1/plans":
             self._plan()
         elif match := re.fullmatch(r"/v1/jobs/(\w+)/cancel", path):
@@ -235,7 +251,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._json(200, {"data": chosen[start:end], "next_cursor": following})
 
     def _mask(self, fault: Fault | None) -> None:
-        body = bytearray(TICKET_FILE)
+        body = bytearray(self.server.state.ticket_file)
         kind = fault.kind if fault else ""
         if kind == "corrupt":
             body[1000] ^= 1

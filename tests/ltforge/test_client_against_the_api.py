@@ -165,11 +165,11 @@ def test_a_whole_journey_from_upload_to_ticket(
     assert done.progress.fraction == 1.0
     assert done.finished_at is not None
     assert done.ticket_id is not None
-    ticket = client.ticket(done.ticket_id)
+    ticket = client.get_ticket(done.ticket_id)
     content = b"".join(CHUNKS)
     assert (ticket.job_id, ticket.bytes) == (job.id, len(content))
     assert ticket.sha256 == hashlib.sha256(content).hexdigest()
-    assert client.metrics(ticket) == done.metrics
+    assert client.get_ticket_metrics(ticket) == done.metrics
     assert client.download_mask(ticket, tmp_path / "ticket").read_bytes() == content
 
 
@@ -305,9 +305,9 @@ def test_absent_and_foreign_things_are_not_found(
         Client(service.url, other_key, retries=QUICK) as stranger,
         pytest.raises(NotFoundError),
     ):
-        stranger.job(mine.id)
+        stranger.get_job(mine.id)
     with pytest.raises(NotFoundError):
-        client.ticket("tkt_absent")
+        client.get_ticket("tkt_absent")
 
 
 def test_an_unknown_key_is_named(service: Service) -> None:
@@ -315,4 +315,4 @@ def test_an_unknown_key_is_named(service: Service) -> None:
         Client(service.url, "ltf_nobody_nothing", retries=QUICK) as nobody,
         pytest.raises(AuthenticationError),
     ):
-        next(nobody.list_jobs())
+        next(iter(nobody.list_jobs()))

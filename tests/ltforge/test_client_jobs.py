@@ -81,7 +81,7 @@ def test_a_canceled_job_ends_the_wait_by_name(client: Client) -> None:
     job = client.submit("ckp_1", SPEC)
 
     assert job.cancel().status == "canceled"
-    assert client.cancel(job).status == "canceled"
+    assert client.cancel_job(job).status == "canceled"
     with pytest.raises(JobCanceledError, match="JOB_CANCELED"):
         job.wait(timeout=5)
 
@@ -113,22 +113,50 @@ def test_a_wrong_spec_names_its_fields(client: Client) -> None:
     assert "/spec/construction: this field is required" in str(error)
 
 
-@pytest.mark.parametrize(
-    ("fault", "error"),
-    [
-        (Fault("POST", "/v1/jobs", "drop"), NoAnswerError),
-        (Fault("POST", "/v1/jobs", "status", status=503), ServiceFailureError),
-    ],
-)
-def test_a_submission_that_may_have_arrived_is_never_sent_twice(
-    client: Client, server: ContractServer, fault: Fault, error: type[Exception]
+LOST_ANSWERS = [("drop", NoAnswerError), ("status", ServiceFailureError)]
+
+
+@pytest.mark.parametrize(("kind", "error"), LOST_ANSWERS)
+def test_a_submission_whose_answer_was_lost_is_sent_again_under_its_key(
+    client: Client, server: ContractServer, kind: str, error: type[Exception]
 ) -> None:
-    server.state.faults.append(fault)
+    server.state.faults.append(Fault("POST", "/v1/jobs", kind))
+
+    client.submit("ckp_1", SPEC)
+    client.submit("ckp_1", SPEC)
+
+    first, again, other = server.state.keys
+    assert first == again
+    assert first
+    assert other not in (None, first)
+
+
+@pytest.mark.parametrize(("kind", "error"), LOST_ANSWERS)
+def test_what_the_service_keeps_no_answer_of_is_never_sent_twice(
+    client: Client, server: ContractServer, kind: str, error: type[Exception]
+) -> None:
+    server.state.faults.append(Fault("POST", "/v1/api-keys", kind))
 
     with pytest.raises(error):
-        client.submit("ckp_1", SPEC)
+        client.create_api_key("ours")
 
-    assert server.state.count("POST", "/v1/jobs") == 1
+    assert server.state.count("POST", "/v1/api-keys") == 1
+    assert server.state.keys[0]
+
+
+def test_an_own_idempotency_key_is_sent_as_it_is(client: Client, server: ContractServer) -> None:
+    client.submit("ckp_1", SPEC, idempotency_key="monday")
+
+    assert server.state.keys == ["monday"]
+
+
+def test_a_key_whose_first_request_is_still_under_way_is_asked_again(
+    client: Client, server: ContractServer
+) -> None:
+    busy = Fault("POST", "/v1/jobs", "status", status=409, code="IDEMPOTENCY_KEY_IN_USE")
+    server.state.faults.append(busy)
+
+    assert client.submit("ckp_1", SPEC).status == "queued"
 
 
 def test_a_submission_turned_away_unread_is_sent_again(
@@ -146,7 +174,7 @@ def test_retries_end(client: Client, server: ContractServer) -> None:
     server.state.faults.extend(busy)
 
     with pytest.raises(RateLimitError):
-        client.job("job_1")
+        client.get_job("job_1")
 
     assert server.state.count("GET", "/v1/jobs/job_1") == QUICK.attempts
 
@@ -164,7 +192,7 @@ def test_listing_walks_all_pages_lazily(client: Client, server: ContractServer) 
 
 def test_an_id_cannot_leave_its_place_in_the_path(client: Client, server: ContractServer) -> None:
     with pytest.raises(NotFoundError):
-        client.job("../checkpoints?x=1")
+        client.get_job("../checkpoints?x=1")
 
     assert server.state.requests == [("GET", "/v1/jobs/..%2Fcheckpoints%3Fx%3D1")]
 
@@ -174,7 +202,7 @@ def test_an_unknown_key_is_an_authentication_error(server: ContractServer) -> No
         Client(server.url, "ltf_wrong", retries=QUICK) as stranger,
         pytest.raises(AuthenticationError, match="INVALID_API_KEY"),
     ):
-        stranger.job("job_1")
+        stranger.get_job("job_1")
 
 
 def test_no_service_is_a_named_error_that_says_where_it_looked(server: ContractServer) -> None:
@@ -185,7 +213,7 @@ def test_no_service_is_a_named_error_that_says_where_it_looked(server: ContractS
         Client(url, "ltf_key", retries=QUICK) as lonely,
         pytest.raises(NoAnswerError, match=r"127\.0\.0\.1") as caught,
     ):
-        lonely.job("job_1")
+        lonely.get_job("job_1")
 
     assert caught.value.code == "CONNECTION_FAILED"
     assert not caught.value.sent
@@ -196,4 +224,4 @@ def test_an_address_without_a_scheme_is_named_at_once() -> None:
         Client("127.0.0.1:8000", "ltf_key") as client,
         pytest.raises(LTForgeError, match="BAD_ADDRESS"),
     ):
-        client.job("job_1")
+        client.get_job("job_1")

@@ -13,13 +13,13 @@ MASK = "/v1/tickets/tkt_1/mask"
 
 
 def test_a_ticket_has_its_record_report_and_file(client: Client, tmp_path: Path) -> None:
-    ticket = client.ticket("tkt_1")
+    ticket = client.get_ticket("tkt_1")
 
     path = client.download_mask(ticket, tmp_path / "ticket.safetensors")
 
     assert path.read_bytes() == TICKET_FILE
     assert (ticket.digest, ticket.bytes) == ("d" * 64, len(TICKET_FILE))
-    assert client.metrics(ticket) == {"ticket": {"digest": "d" * 64}}
+    assert client.get_ticket_metrics(ticket) == {"ticket": {"digest": "d" * 64}}
 
 
 @pytest.mark.parametrize("kind", ["truncate", "drop", "status"])

@@ -297,16 +297,16 @@ def test_the_client_does_all_of_it(api: RunningApi, workplace: Workplace, tmp_pa
     ticket_id = construct(api, workplace, tolerance={"parameter": 0.04})
 
     with Client(str(api.client.base_url), api.key) as client, busy(workplace):
-        file = client.export(ticket_id, "onnx", tmp_path / "ticket.onnx", timeout=60)
-        again = client.export(ticket_id, "onnx", tmp_path / "again.onnx", timeout=60)
+        file = client.export_ticket(ticket_id, "onnx", tmp_path / "ticket.onnx", timeout=60)
+        again = client.export_ticket(ticket_id, "onnx", tmp_path / "again.onnx", timeout=60)
         verdict = client.verify(ticket_id, timeout=60)
         comparison = client.compare(ticket_id, ticket_id, timeout=60)
         piece = client.mask_rows(ticket_id, 1, 0, 2)
         with pytest.raises(InvalidRequestError):
-            client.export(ticket_id, "gif", tmp_path / "x", timeout=60)
+            client.export_ticket(ticket_id, "gif", tmp_path / "x", timeout=60)
         client.delete_ticket(ticket_id)
         with pytest.raises(NotFoundError):
-            client.ticket(ticket_id)
+            client.get_ticket(ticket_id)
 
     assert file.read_bytes() == again.read_bytes()
     assert verdict["valid"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from ltforge.command_line.failures import CommandError
+from ltforge.errors import MissingExtraError
 
 _BROUGHT_BY = {
     "typer": "cli",
@@ -39,14 +39,18 @@ def missing_extra(error: ModuleNotFoundError) -> str | None:
 
 @contextmanager
 def needing(purpose: str) -> Iterator[None]:
-    """Turn a failed import inside the block into an error that names what to install."""
+    """Turn a failed import inside the block into an error that names what to install.
+
+    Raises:
+        MissingExtraError: something is not installed that one of our extras brings.
+    """
     try:
         yield
     except ModuleNotFoundError as error:
         extra = missing_extra(error)
         if extra is None:
             raise
-        raise CommandError(
+        raise MissingExtraError(
             "MISSING_EXTRA",
             f"{purpose} needs {error.name}, which is not installed; "
             f'run: pip install "ltforge[{extra}]"',
