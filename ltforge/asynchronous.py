@@ -5,7 +5,7 @@ The twin of ``blocking``: the same steps, awaited. Runs under asyncio and trio.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
 from contextlib import aclosing
 from functools import partial
 from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, overload
@@ -169,9 +169,7 @@ class _Performance:
             raise self._named(error) from error
 
     def _built(self, request: Request) -> httpx.Request:
-        content = _chunks(request.content()) if callable(request.content) else request.content
-        arguments = request_arguments(request, self._session.terms)
-        return self._session.http.build_request(**arguments, content=content)
+        return self._session.http.build_request(**request_arguments(request, self._session.terms))
 
     def _named(self, error: Exception) -> LTForgeError:
         return translated(error, self._session.http.base_url)
@@ -180,11 +178,6 @@ class _Performance:
         if self._open is not None:
             await self._open.aclose()
         self._open, self._chunks = None, None
-
-
-async def _chunks(body: Iterator[bytes]) -> AsyncIterator[bytes]:
-    for chunk in body:
-        yield chunk
 
 
 class AsyncListing(Generic[Record]):

@@ -147,9 +147,7 @@ class _Performance:
             raise self._named(error) from error
 
     def _built(self, request: Request) -> httpx.Request:
-        content = request.content() if callable(request.content) else request.content
-        arguments = request_arguments(request, self._session.terms)
-        return self._session.http.build_request(**arguments, content=content)
+        return self._session.http.build_request(**request_arguments(request, self._session.terms))
 
     def _named(self, error: Exception) -> LTForgeError:
         return translated(error, self._session.http.base_url)

@@ -8,7 +8,7 @@ client and the asynchronous one alike; ``blocking`` and ``asynchronous`` carry t
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
@@ -27,7 +27,6 @@ _SUCCESSES = range(200, 300)
 class Request:
     """One HTTP request, relative to the service's address.
 
-    ``content`` is the body, or a function that opens a fresh stream of it for every attempt.
     ``timeout`` overrides the session's for one network operation, in seconds.
     """
 
@@ -35,7 +34,7 @@ class Request:
     path: str
     parameters: Mapping[str, str | int] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
-    content: bytes | Callable[[], Iterator[bytes]] | None = None
+    content: bytes | None = None
     timeout: float | None = None
 
 

@@ -29,12 +29,13 @@ def client_arguments(base_url: str, api_key: str, terms: Terms) -> dict[str, Any
 
 
 def request_arguments(request: Request, terms: Terms) -> dict[str, Any]:
-    """What both of httpx's clients build a request from, but for its body."""
+    """What both of httpx's clients build a request from."""
     return {
         "method": request.method,
         "url": request.path,
         "params": dict(request.parameters) or None,
         "headers": dict(request.headers),
+        "content": request.content,
         "timeout": httpx.Timeout(terms.timeout, read=request.timeout or terms.timeout),
     }
 

@@ -5,21 +5,24 @@ This module is what ``ltforge --help`` loads, so it imports nothing heavy.
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from ltforge import __version__
+from ltforge.command_line import service_commands
 from ltforge.command_line.failures import named_failures
+from ltforge.command_line.job_commands import job_commands, sweep
 from ltforge.command_line.key_commands import key_commands
 from ltforge.command_line.tenant_commands import tenant_commands
+from ltforge.command_line.printing import JsonOption, print_document, print_json
+from ltforge.command_line.remote_tickets import ticket_commands
+from ltforge.command_line.upload_commands import checkpoint_commands, dataset_commands
 
 application = typer.Typer(
     help="Strong lottery tickets: prune a seeded random network until it computes a trained one.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 
@@ -32,7 +35,6 @@ SpecOption = Annotated[
         "--spec", help="The construction spec: a JSON file, - for stdin, or JSON starting with {."
     ),
 ]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 
 
 @application.command()
@@ -55,7 +57,7 @@ def construct(
         asked = engine_commands.Construction(checkpoint, spec, out, dataset, threads)
         report = engine_commands.construct(asked)
     if as_json:
-        _print_json(report)
+        print_json(report)
         return
     from rich.console import Console  # noqa: PLC0415
 
@@ -76,13 +78,15 @@ def verify(
 
         verdict = engine_commands.verify(ticket, checkpoint)
     if as_json:
-        _print_json(verdict)
+        print_json(verdict)
     else:
         typer.echo(_verdict_text(verdict))
     raise typer.Exit(0 if verdict["valid"] else 1)
 
 
-TicketArgument = Annotated[Path, typer.Argument(help="The ticket file.")]
+TicketArgument = Annotated[
+    str, typer.Argument(help="The ticket file, or the id of one on the service (tkt_...).")
+]
 
 
 @application.command()
@@ -97,20 +101,20 @@ def export(
 ) -> None:
     """Write a ticket's network in a format that needs none of our code."""
     with named_failures(as_json=as_json):
-        from ltforge.command_line import ticket_commands  # noqa: PLC0415
+        from ltforge.command_line import ticket_commands as work  # noqa: PLC0415
 
-        document = ticket_commands.export(ticket, form, out)
-    _print_document(f"{ticket.name} → {out}", document, as_json=as_json)
+        document = work.export(ticket, form, out)
+    print_document(f"{ticket} → {out}", document, as_json=as_json)
 
 
 @application.command()
 def compare(first: TicketArgument, second: TicketArgument, as_json: JsonOption = False) -> None:
     """Say how two tickets differ, and how much of their masks is the same."""
     with named_failures(as_json=as_json):
-        from ltforge.command_line import ticket_commands  # noqa: PLC0415
+        from ltforge.command_line import ticket_commands as work  # noqa: PLC0415
 
-        document = ticket_commands.compare(first, second)
-    _print_document(f"{first.name} and {second.name}", document, as_json=as_json)
+        document = work.compare(first, second)
+    print_document(f"{first} and {second}", document, as_json=as_json)
 
 
 @application.command()
@@ -120,7 +124,7 @@ def plan(checkpoint: CheckpointArgument, spec: SpecOption, as_json: JsonOption =
         from ltforge.command_line import engine_commands  # noqa: PLC0415
 
         document = engine_commands.plan(checkpoint, spec)
-    _print_document(f"plan for {checkpoint.name}", document, as_json=as_json)
+    print_document(f"plan for {checkpoint.name}", document, as_json=as_json)
 
 
 @application.command()
@@ -141,7 +145,7 @@ def estimate(
 
         asked = statistics_commands.Estimation(checkpoint, spec, dataset, replicates)
         document = statistics_commands.estimate(asked)
-    _print_document(f"estimate for {checkpoint.name}", document, as_json=as_json)
+    print_document(f"estimate for {checkpoint.name}", document, as_json=as_json)
 
 
 @application.command()
@@ -189,7 +193,7 @@ def statistics(
             document = statistics_commands.measure(question)
         else:
             document = statistics_commands.measure_table(table)
-    _print_document("random subset-sum problems", document, as_json=as_json)
+    print_document("random subset-sum problems", document, as_json=as_json)
 
 
 @application.command()
@@ -224,27 +228,21 @@ def create_key(
 
 application.add_typer(key_commands, name="keys")
 application.add_typer(tenant_commands, name="tenants")
+application.add_typer(checkpoint_commands, name="checkpoints")
+application.add_typer(dataset_commands, name="datasets")
+application.add_typer(job_commands, name="jobs")
+application.add_typer(ticket_commands, name="tickets")
+application.command()(sweep)
+application.command("worker")(service_commands.worker)
+application.command("migrate")(service_commands.migrate)
+application.command("gc")(service_commands.gc)
+application.command("doctor")(service_commands.doctor)
 
 
 @application.command()
 def version() -> None:
     """Print the version."""
     typer.echo(__version__)
-
-
-def _print_json(document: dict[str, Any]) -> None:
-    typer.echo(json.dumps(document))
-
-
-def _print_document(title: str, document: dict[str, Any], *, as_json: bool) -> None:
-    if as_json:
-        _print_json(document)
-        return
-    from rich.console import Console  # noqa: PLC0415
-
-    from ltforge.command_line.reports import plain_table  # noqa: PLC0415
-
-    Console().print(plain_table(title, document))
 
 
 def _verdict_text(verdict: dict[str, Any]) -> str:

@@ -72,3 +72,26 @@ def _spec_text(argument: str) -> tuple[str, str]:
         return path.read_text(encoding="utf-8"), f"in {path}"
     except UnicodeDecodeError as error:
         raise CommandError("SPEC_NOT_JSON", f"the spec in {path} is not UTF-8 text") from error
+
+
+def read_sweep(arguments: Iterable[str]) -> dict[str, Any]:
+    """The swept fields from arguments like ``tolerance.parameter=[0.01, 0.02]``.
+
+    Raises:
+        CommandError: one is not a field with a JSON list or range.
+    """
+    swept: dict[str, Any] = {}
+    for argument in arguments:
+        field, _, text = argument.partition("=")
+        try:
+            values = json.loads(text)
+        except ValueError:
+            values = None
+        if not isinstance(values, list | dict):
+            raise CommandError(
+                "SWEEP_NOT_JSON",
+                f"{argument!r} must be FIELD=VALUES with a JSON list or range, "
+                "for example tolerance.parameter=[0.01,0.02]",
+            )
+        swept[field] = values
+    return swept

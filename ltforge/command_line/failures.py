@@ -8,9 +8,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from ltengine.errors import EngineError
-from ltforge.errors import LTForgeError
+from ltforge.errors import LTForgeError, NoAnswerError, WaitTimeoutError
 
 FAILED = 1
+TRY_AGAIN = 3
+"""The service did not answer, or not in time: nothing is wrong with what was asked."""
 INTERRUPTED = 130
 """The shell's own convention for a command that ended by Ctrl-C."""
 
@@ -29,7 +31,13 @@ def named_failures(*, as_json: bool) -> Iterator[None]:
     """End the process by name when the block fails in a way a user can do something about."""
     try:
         yield
-    except (CommandError, EngineError, LTForgeError) as error:
+    except (NoAnswerError, WaitTimeoutError) as error:
+        _end(error.code, str(error).partition(": ")[2], as_json=as_json, status=TRY_AGAIN)
+    except LTForgeError as error:
+        _end(error.code, str(error).partition(": ")[2], as_json=as_json)
+    except KeyboardInterrupt:
+        _end("CANCELED", "interrupted", as_json=as_json)
+    except (CommandError, EngineError) as error:
         _end(error.code, error.detail, as_json=as_json)
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
@@ -39,8 +47,8 @@ def named_failures(*, as_json: bool) -> Iterator[None]:
         _end("OUT_OF_MEMORY", detail, as_json=as_json)
 
 
-def _end(code: str, detail: str, *, as_json: bool) -> None:
+def _end(code: str, detail: str, *, as_json: bool, status: int = FAILED) -> None:
     print(f"ltforge: {code}: {detail}", file=sys.stderr)
     if as_json:
         print(json.dumps({"error": {"code": code, "detail": detail}}))
-    sys.exit(INTERRUPTED if code == "CANCELED" else FAILED)
+    sys.exit(INTERRUPTED if code == "CANCELED" else status)

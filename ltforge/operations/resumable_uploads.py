@@ -96,7 +96,7 @@ def finalize_upload(upload: Identified | str) -> Flow[UploadRecord]:
 
 
 def send_in_pieces(
-    kind: str, path: Path, length: int, name: str, on_progress: SentCallback | None
+    kind: str, path: Path, name: str, on_progress: SentCallback | None
 ) -> Flow[UploadRecord]:
     """Send a file in pieces; after a failure it goes on where the service has got to.
 
@@ -104,6 +104,7 @@ def send_in_pieces(
         NoAnswerError: the service stayed away for as long as the session's ``retries.patience``.
         LTForgeError: the file became shorter while it was sent.
     """
+    length = path.stat().st_size
     patience = Patience((yield from terms()))
     upload = yield from _patiently(patience, lambda: create_upload(kind, length, name))
     offset = 0

@@ -1,25 +1,23 @@
-"""Uploaded files: streamed from disk, hashed on the way, compared with what the service stored."""
+"""Uploaded files: sent whole or in pieces, and compared with what the service stored."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from functools import partial
 from os import PathLike
 from pathlib import Path
 
 from ltforge.calls import Identified, address, attempt, delete, get, id_of, pages
 from ltforge.errors import CorruptTransferError, LTForgeError, UploadRejectedError
-from ltforge.exchange import Flow, Request, Stream, document_of
+from ltforge.exchange import Flow, Request, Stream, document_of, work
+from ltforge.operations.resumable_uploads import PIECE_BYTES, SentCallback, send_in_pieces
 from ltforge.records import read_record
 from ltforge.resources import Problem, UploadRecord
 from ltforge.waiting import Look, wait_until
 
 CHECKPOINTS = "/v1/checkpoints"
 DATASETS = "/v1/datasets"
-CHUNK_BYTES = 1 << 20
-
-SentCallback = Callable[[int, int], None]
-"""Called with (bytes sent, bytes in all) while an upload runs."""
+_KINDS = {CHECKPOINTS: "checkpoint", DATASETS: "dataset"}
 
 
 def upload_checkpoint(
@@ -28,10 +26,11 @@ def upload_checkpoint(
     name: str | None = None,
     on_progress: SentCallback | None = None,
 ) -> Flow[UploadRecord]:
-    """Stream a trained network's file to the service.
+    """Send a trained network's file to the service.
 
-    Bytes the service already has from you are recognised, so repeating an upload is cheap and
-    safe. The service reads the file afterwards: ``Checkpoint.wait`` says what it found.
+    A file of some size goes in pieces, and after a broken connection it goes on where it was.
+    Bytes the service already has from you are recognised, so repeating an upload is safe. The
+    service reads the file afterwards: ``Checkpoint.wait`` says what it found.
 
     Args:
         path: safetensors, a PyTorch state_dict, or ONNX.
@@ -47,7 +46,7 @@ def upload_dataset(
     name: str | None = None,
     on_progress: SentCallback | None = None,
 ) -> Flow[UploadRecord]:
-    """Stream an npz file with arrays ``x`` and ``y``, on which tickets are evaluated.
+    """Send an npz file with arrays ``x`` and ``y``, on which tickets are evaluated.
 
     Takes what ``upload_checkpoint`` takes.
     """
@@ -114,52 +113,46 @@ def _wait(collection: str, upload: Identified | str, timeout: float) -> Flow[Upl
 def _send_file(
     collection: str, path: Path, name: str | None, on_progress: SentCallback | None
 ) -> Flow[UploadRecord]:
-    """Stream the file at ``path`` to ``collection`` and check the digest the service reports."""
-    length = _length(path)
-    stream = _FileStream(path, length, on_progress)
-    request = Request(
-        "POST",
-        collection,
-        parameters={"name": name or path.name},
-        headers={"Content-Type": "application/octet-stream", "Content-Length": str(length)},
-        content=stream.chunks,
-    )
-    uploaded = read_record(UploadRecord, document_of((yield from attempt(request))))
-    if uploaded.sha256 != stream.sha256():
+    """Send the file at ``path`` to ``collection`` and check the digest the service reports."""
+    try:
+        length = path.stat().st_size
+        send = _send_whole if length <= PIECE_BYTES else _send_pieces
+        uploaded = yield from send(collection, path, name or path.name, on_progress)
+        digest = yield from work(partial(_digest, path))
+    except OSError as error:
+        raise LTForgeError("FILE_UNREADABLE", f"cannot read {path}: {error.strerror}") from error
+    if uploaded.sha256 != digest:
         raise CorruptTransferError(
             "UPLOAD_CHANGED",
-            f"the service stored sha256 {uploaded.sha256}, {path} is {stream.sha256()}; "
-            "upload it again",
+            f"the service stored sha256 {uploaded.sha256}, {path} is {digest}; upload it again",
         )
     return uploaded
 
 
-class _FileStream:
-    """A file's chunks, read afresh for every attempt, with the digest of the last full reading."""
-
-    def __init__(self, path: Path, length: int, on_progress: SentCallback | None) -> None:
-        self._path = path
-        self._length = length
-        self._on_progress = on_progress
-        self._digest = hashlib.sha256()
-
-    def chunks(self) -> Iterator[bytes]:
-        self._digest = hashlib.sha256()
-        sent = 0
-        with self._path.open("rb") as file:
-            while chunk := file.read(CHUNK_BYTES):
-                self._digest.update(chunk)
-                yield chunk
-                sent += len(chunk)
-                if self._on_progress is not None:
-                    self._on_progress(sent, self._length)
-
-    def sha256(self) -> str:
-        return self._digest.hexdigest()
+def _send_whole(
+    collection: str, path: Path, name: str, on_progress: SentCallback | None
+) -> Flow[UploadRecord]:
+    """One request; after a failure all of it is sent again, which for so few bytes is no loss."""
+    content = yield from work(path.read_bytes)
+    request = Request(
+        "POST",
+        collection,
+        parameters={"name": name},
+        headers={"Content-Type": "application/octet-stream"},
+        content=content,
+    )
+    uploaded = read_record(UploadRecord, document_of((yield from attempt(request))))
+    if on_progress is not None:
+        on_progress(len(content), len(content))
+    return uploaded
 
 
-def _length(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except OSError as error:
-        raise LTForgeError("FILE_UNREADABLE", f"cannot read {path}: {error.strerror}") from error
+def _send_pieces(
+    collection: str, path: Path, name: str, on_progress: SentCallback | None
+) -> Flow[UploadRecord]:
+    return (yield from send_in_pieces(_KINDS[collection], path, name, on_progress))
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -18,7 +18,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 API_KEY = "ltf_contract_secret"
-LARGEST_UPLOAD = 8 << 20
+LARGEST_UPLOAD = 4_000_000
 NEW_KEY = {"id": "key_1", "name": "ours", "scopes": ["read"], "secret": "ltf_new"}
 PLAN = {"source": {"widths": [4, 60, 3]}}
 TICKET_FILE = bytes(range(256)) * 9000

@@ -25,6 +25,7 @@ class KillableServer:
         with socket.create_server(("127.0.0.1", 0)) as probe:
             self._port = probe.getsockname()[1]
         self.url = f"http://127.0.0.1:{self._port}"
+        self.folder = folder
         self._log = folder / "log"
         self._environment = os.environ | {"LTFORGE_DATA": str(folder / "data")}
         database = f"sqlite:///{folder / 'data'}/ltforge.sqlite"

@@ -39,8 +39,7 @@ def test_an_upload_carries_the_file_and_reports_bytes_sent(
     assert checkpoint.name == "network.safetensors"
     assert checkpoint.status == "validating"
     assert not checkpoint.terminal
-    assert sent[-1] == (len(content), len(content))
-    assert len(sent) > 1
+    assert sent == [(len(content), len(content))]
 
 
 def test_the_same_bytes_again_are_the_same_checkpoint(
@@ -77,8 +76,7 @@ def test_an_upload_that_the_service_failed_on_is_not_repeated(
 
 def test_a_file_over_the_limit_is_refused_by_name(client: Client, tmp_path: Path) -> None:
     path = tmp_path / "large.safetensors"
-    with path.open("wb") as file:
-        file.truncate(LARGEST_UPLOAD + 1)
+    path.write_bytes(bytes(LARGEST_UPLOAD + 1))
 
     with pytest.raises(TooLargeError) as caught:
         client.upload_checkpoint(path)
