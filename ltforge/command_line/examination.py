@@ -74,7 +74,7 @@ def _database(settings: Settings) -> Finding:
     with needing("the database"):
         from service.errors import ServiceError  # noqa: PLC0415
         from service.store import open_store  # noqa: PLC0415
-        from service.store.schema import is_current  # noqa: PLC0415
+        from service.store.schema import is_compatible  # noqa: PLC0415
     if settings.database_url.startswith("sqlite") and not _sqlite_file(settings).exists():
         return Finding(
             "database",
@@ -86,7 +86,7 @@ def _database(settings: Settings) -> Finding:
         store = open_store(settings.database_url)
         try:
             store.ping()
-            current = is_current(store)
+            current = is_compatible(store)
             skew = abs(_database_time(settings) - time.time())
         finally:
             store.dispose()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -41,12 +42,12 @@ def migrate() -> dict[str, Any]:
     settings = read_settings({})
     with needing("migrate"):
         from service.store import open_store  # noqa: PLC0415
-        from service.store.schema import is_current, upgrade  # noqa: PLC0415
+        from service.store.schema import is_compatible, upgrade  # noqa: PLC0415
     with _named():
         upgrade(settings.database_url)
         store = open_store(settings.database_url)
         try:
-            return {"current": is_current(store)}
+            return {"migrated": is_compatible(store)}
         finally:
             store.dispose()
 
@@ -55,10 +56,14 @@ def collect_garbage() -> dict[str, Any]:
     """Delete what is older than the retention settings allow, and bytes that nothing needs."""
     settings = read_settings({})
     with needing("gc"):
+        import structlog  # noqa: PLC0415
+
         from service.queue import open_queue  # noqa: PLC0415
         from service.store import open_store  # noqa: PLC0415
         from worker.housekeeper import Housekeeper  # noqa: PLC0415
         from worker.workplace import process_name  # noqa: PLC0415
+    # What the command prints is on stdout alone.
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     before = _stored(settings.blobs)
     with _named():
         store = open_store(settings.database_url)

@@ -126,6 +126,6 @@ def test_migrate_and_gc_do_their_work_on_the_configured_database(tmp_path: Path)
     orphan.write_bytes(b"x" * 1000)
     collected = run_command("gc", "--json", environment=environment)
 
-    assert json.loads(migrated.stdout) == {"current": True}, migrated.stderr
+    assert json.loads(migrated.stdout) == {"migrated": True}, migrated.stderr
     assert json.loads(collected.stdout)["freed_bytes"] == 1000, collected.stderr
     assert not orphan.exists()
