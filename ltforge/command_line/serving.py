@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -56,14 +55,13 @@ def collect_garbage() -> dict[str, Any]:
     """Delete what is older than the retention settings allow, and bytes that nothing needs."""
     settings = read_settings({})
     with needing("gc"):
-        import structlog  # noqa: PLC0415
-
+        from service.logs import configure_logs  # noqa: PLC0415
         from service.queue import open_queue  # noqa: PLC0415
         from service.store import open_store  # noqa: PLC0415
         from worker.housekeeper import Housekeeper  # noqa: PLC0415
         from worker.workplace import process_name  # noqa: PLC0415
     # What the command prints is on stdout alone.
-    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+    configure_logs()
     before = _stored(settings.blobs)
     with _named():
         store = open_store(settings.database_url)
