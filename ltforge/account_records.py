@@ -89,6 +89,8 @@ class Standing:
     queued_jobs: int
     running_jobs: int
     stored_bytes: int
+    exported_bytes: int = 0
+    """Of the stored ones, those of exports."""
 
 
 @dataclass(frozen=True, kw_only=True)

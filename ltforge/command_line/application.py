@@ -15,9 +15,9 @@ from ltforge.command_line import service_commands
 from ltforge.command_line.failures import named_failures
 from ltforge.command_line.job_commands import job_commands, sweep
 from ltforge.command_line.key_commands import key_commands
-from ltforge.command_line.tenant_commands import tenant_commands
 from ltforge.command_line.printing import JsonOption, print_document, print_json
 from ltforge.command_line.remote_tickets import ticket_commands
+from ltforge.command_line.tenant_commands import tenant_commands
 from ltforge.command_line.upload_commands import checkpoint_commands, dataset_commands
 
 application = typer.Typer(

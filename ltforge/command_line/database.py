@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from ltforge.command_line.extras import needing
 from ltforge.command_line.failures import CommandError
+from ltforge.extras import needing
 
 if TYPE_CHECKING:
     from service.store.store import Transaction
