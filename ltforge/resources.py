@@ -114,6 +114,8 @@ class JobRecord(Shown):
     max_attempts: int = 1
     progress: Progress = Progress()
     error: Problem | None = None
+    waiting_for: Problem | None = None
+    """Why no worker takes the queued job, where that is known."""
     cancel_reason: str | None = None
     retry_of: str | None = None
     parent_id: str | None = None
