@@ -178,6 +178,7 @@ class AsyncClient:
     delete_job = call(jobs.delete_job)
     get_job_log = call(jobs.get_job_log)
     list_job_events = call(jobs.list_job_events)
+    list_job_shards = call(jobs.list_job_shards)
     iter_events = iteration(jobs.iter_events)
     wait_for_job = call(jobs.wait_for_job, AsyncJob)
 

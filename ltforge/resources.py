@@ -43,6 +43,41 @@ class Progress:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ShardCounts:
+    """Built parts of a divided construction; ``total`` is a guess until all are planned."""
+
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shard(Shown):
+    """One part of a divided construction: rows of one layer, or the merge of what was built."""
+
+    table_columns: ClassVar[tuple[str, ...]] = ("index", "kind", "status", "layer", "worker")
+
+    index: int
+    kind: str
+    status: str
+    layer: int | None = None
+    first_row: int | None = None
+    last_row: int | None = None
+    attempt: int = 0
+    worker: str | None = None
+    report: dict[str, Any] | None = None
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShardPage:
+    """Some of a job's shards, in order; ask again with ``after=next_after`` unless that is None."""
+
+    data: tuple[Shard, ...]
+    next_after: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class UploadRecord(Shown):
     """A file the service holds. ``status``: validating, then ready or rejected."""
 
@@ -113,6 +148,7 @@ class JobRecord(Shown):
     attempt: int = 0
     max_attempts: int = 1
     progress: Progress = Progress()
+    shards: ShardCounts | None = None
     error: Problem | None = None
     waiting_for: Problem | None = None
     """Why no worker takes the queued job, where that is known."""

@@ -23,7 +23,7 @@ from ltforge.errors import JobCanceledError, JobFailedError
 from ltforge.events import follow_events
 from ltforge.exchange import Flow, Stream, document_of, json_request, terms
 from ltforge.records import read_record
-from ltforge.resources import Event, EventPage, JobRecord, Problem, Progress
+from ltforge.resources import Event, EventPage, JobRecord, Problem, Progress, ShardPage
 from ltforge.waiting import Look, wait_until
 
 JOBS = "/v1/jobs"
@@ -179,6 +179,14 @@ def list_job_events(job: Identified | str, *, after: int = 0, limit: int = 200) 
     return (
         yield from get(EventPage, address(JOBS, job, "events"), {"after": after, "limit": limit})
     )
+
+
+def list_job_shards(
+    job: Identified | str, *, after: int | None = None, limit: int = 200
+) -> Flow[ShardPage]:
+    """A page of the parts into which a large construction was divided."""
+    asked = {"after": after, "limit": limit}
+    return (yield from get(ShardPage, address(JOBS, job, "shards"), asked))
 
 
 def iter_events(job: Identified | str, *, after: int = 0, progress: bool = True) -> Stream[Event]:
