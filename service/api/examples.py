@@ -102,6 +102,12 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "created_at": "2026-11-23T12:00:00Z",
         "links": {"self": f"/v1/datasets/{_DATASET}"},
     },
+    "CheckpointTensors": {
+        "data": [
+            {"name": "layer.0.weight", "dtype": "F32", "shape": [300, 784]},
+            {"name": "layer.0.bias", "dtype": "F32", "shape": [300]},
+        ]
+    },
     "ResumableUploadResource": {
         "id": _UPLOAD,
         "kind": "checkpoint",

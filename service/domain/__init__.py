@@ -42,6 +42,7 @@ from service.domain.uploads import (
     CheckpointStatus,
     Dataset,
     ResumableUpload,
+    UploadFilter,
     UploadKind,
     ValidationTask,
 )
@@ -97,6 +98,7 @@ __all__ = [
     "Ticket",
     "TicketExport",
     "TicketFilter",
+    "UploadFilter",
     "UploadKind",
     "UsageLine",
     "ValidationTask",

@@ -57,6 +57,15 @@ class Dataset:
 
 
 @dataclass(frozen=True, slots=True)
+class UploadFilter:
+    """Which checkpoints or data sets to list; None: any."""
+
+    status: CheckpointStatus | None = None
+    name: str | None = None
+    sha256: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ValidationTask:
     """The right to validate one upload until the lease ends."""
 

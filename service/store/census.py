@@ -59,9 +59,9 @@ class CensusRepository:
         stored = 0
         for kind, row in (("checkpoint", CheckpointRow), ("dataset", DatasetRow)):
             for status, count, size in self._rows(
-                select(row.status, func.count(), func.coalesce(func.sum(row.bytes), 0)).group_by(
-                    row.status
-                ),
+                select(row.status, func.count(), func.coalesce(func.sum(row.bytes), 0))
+                .where(row.deleted_at.is_(None))
+                .group_by(row.status),
                 row.tenant_id,
                 tenant_id,
             ):

@@ -303,7 +303,7 @@ class JobRepository(JobLeases):
         row = self._scope.session.scalar(
             select(table).where(table.id == upload_id).with_for_update(read=True)
         )
-        if row is None or row.tenant_id != tenant_id:
+        if row is None or row.tenant_id != tenant_id or row.deleted_at is not None:
             raise NotFound(kind, upload_id)
         if row.status == CheckpointStatus.REJECTED:
             reason = f"{row.rejection_detail} ({row.rejection_code})"

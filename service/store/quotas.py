@@ -263,7 +263,7 @@ def _stored(scope: Scope, tenant_id: str) -> int:
     for row in (CheckpointRow, DatasetRow, TicketRow):
         held = select(func.coalesce(func.sum(row.bytes), 0)).where(row.tenant_id == tenant_id)
         if row is not TicketRow:
-            held = held.where(row.status != "rejected")  # type: ignore[union-attr]
+            held = held.where(row.status != "rejected", row.deleted_at.is_(None))  # type: ignore[union-attr]
         total += math.floor(scope.session.scalar(held) or 0)
     return total + _exported(scope, tenant_id)
 

@@ -6,7 +6,7 @@ import secrets
 from abc import ABC, abstractmethod
 from typing import Any, Generic, Literal, TypeVar
 
-from sqlalchemy import ColumnElement, or_, select, update
+from sqlalchemy import ColumnElement, and_, or_, select, update
 
 from service.domain import CheckpointStatus, Problem, ValidationTask
 from service.store.job_transitions import fail_waiting
@@ -29,7 +29,7 @@ class Validations(ABC, Generic[RowT]):
         """The upload that waits longest for validation; `worker` is recorded in the event."""
         row = self._scope.session.scalar(
             select(self._row)
-            .where(self._row.status == CheckpointStatus.VALIDATING, self._unleased())
+            .where(self._waiting(), self._unleased())
             .order_by(self._row.created_at, self._row.id)
             .limit(1)
             .with_for_update(skip_locked=True)
@@ -88,9 +88,7 @@ class Validations(ABC, Generic[RowT]):
         """Free uploads whose validators died, or reject those that killed several; how many."""
         expired = self._row.lease_expires_at < self._scope.now()
         rows = self._scope.session.scalars(
-            select(self._row)
-            .where(self._row.status == CheckpointStatus.VALIDATING, expired)
-            .with_for_update(skip_locked=True)
+            select(self._row).where(self._waiting(), expired).with_for_update(skip_locked=True)
         ).all()
         for row in rows:
             if row.attempt >= max_attempts and row.lease_token is not None:
@@ -104,7 +102,7 @@ class Validations(ABC, Generic[RowT]):
     def waiting(self, older_than_seconds: float) -> bool:
         """Whether an upload has waited this long for a validator."""
         query = select(self._row.id).where(
-            self._row.status == CheckpointStatus.VALIDATING,
+            self._waiting(),
             self._unleased(),
             self._row.created_at < self._scope.after(-older_than_seconds),
         )
@@ -115,6 +113,9 @@ class Validations(ABC, Generic[RowT]):
         held = select(self._row.lease_token).where(self._row.status == CheckpointStatus.VALIDATING)
         return {token for token in self._scope.session.scalars(held) if token is not None}
 
+    def _waiting(self) -> ColumnElement[bool]:
+        return and_(self._row.status == CheckpointStatus.VALIDATING, self._row.deleted_at.is_(None))
+
     def _unleased(self) -> ColumnElement[bool]:
         return or_(self._row.lease_token.is_(None), self._row.lease_expires_at < self._scope.now())
 
@@ -122,7 +123,7 @@ class Validations(ABC, Generic[RowT]):
         return (
             self._row.id == upload_id,
             self._row.lease_token == lease_token,
-            self._row.status == CheckpointStatus.VALIDATING,
+            self._waiting(),
         )
 
     def _decide(

@@ -35,7 +35,7 @@ def open_export(
     """
     with store.read() as tx:
         ticket = tx.tickets.get(tenant_id, ticket_id)
-        name = tx.checkpoints.get(tenant_id, ticket.checkpoint_id).name
+        name = tx.checkpoints.name_of(tenant_id, ticket.checkpoint_id)
         known = tx.exports.find(ticket_id, form)
     if known is not None and known.sha256 is not None and blobs.exists(known.sha256):
         path = blobs.path(known.sha256)

@@ -26,9 +26,9 @@ def open_ticket_file(store: Store, tenant_id: str, ticket_id: str) -> tuple[Tick
     """The ticket's file, and its checkpoint's name as the tenant gave it; raises NotFound."""
     with store.read() as tx:
         ticket = tx.tickets.get(tenant_id, ticket_id)
-        checkpoint = tx.checkpoints.get(tenant_id, ticket.checkpoint_id)
+        name = tx.checkpoints.name_of(tenant_id, ticket.checkpoint_id)
         lengths = tx.tickets.chunk_lengths(ticket.id)
-    return TicketContent(store, ticket.id, ticket.sha256, lengths), checkpoint.name
+    return TicketContent(store, ticket.id, ticket.sha256, lengths), name
 
 
 def delete_ticket(store: Store, tenant_id: str, ticket_id: str) -> None:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
-from service.domain import Checkpoint, Dataset
+from service.domain import Checkpoint, Dataset, UploadFilter
 from service.errors import EmptyUpload, PayloadTooLarge, StorageFull, StorageUnavailable
 from service.store import Store
 from service.store.blobs import BlobStore
@@ -147,20 +147,28 @@ def get_dataset(store: Store, tenant_id: str, dataset_id: str) -> Dataset:
 
 
 def list_checkpoints(
-    store: Store, tenant_id: str, limit: int, after: str | None
+    store: Store, tenant_id: str, limit: int, after: str | None, wanted: UploadFilter
 ) -> Page[Checkpoint]:
-    """A page of the tenant's checkpoints, newest first."""
+    """A page of the tenant's checkpoints, newest first, of those that pass the filter."""
     with store.read() as tx:
-        return cut_page(tx.checkpoints.list(tenant_id, limit + 1, after), limit)
+        return cut_page(tx.checkpoints.list(tenant_id, limit + 1, after, wanted), limit)
 
 
-def list_datasets(store: Store, tenant_id: str, limit: int, after: str | None) -> Page[Dataset]:
-    """A page of the tenant's data sets, newest first."""
+def list_datasets(
+    store: Store, tenant_id: str, limit: int, after: str | None, wanted: UploadFilter
+) -> Page[Dataset]:
+    """A page of the tenant's data sets, newest first, of those that pass the filter."""
     with store.read() as tx:
-        return cut_page(tx.datasets.list(tenant_id, limit + 1, after), limit)
+        return cut_page(tx.datasets.list(tenant_id, limit + 1, after, wanted), limit)
+
+
+def delete_checkpoint(store: Store, tenant_id: str, checkpoint_id: str) -> None:
+    """Delete a checkpoint; raises NotFound, Conflict while an unfinished job uses it."""
+    with store.begin() as tx:
+        tx.checkpoints.delete(tenant_id, checkpoint_id)
 
 
 def delete_dataset(store: Store, tenant_id: str, dataset_id: str) -> None:
-    """Delete a data set; raises NotFound, Conflict while a job uses it."""
+    """Delete a data set; raises NotFound, Conflict while an unfinished job uses it."""
     with store.begin() as tx:
         tx.datasets.delete(tenant_id, dataset_id)

@@ -338,6 +338,10 @@ ROWS: dict[str, Rows] = {
             },
         ),
     ],
+    "0012": [
+        ("checkpoints", _upload(8, **_REJECTED, deleted_at=LATER)),
+        ("datasets", _upload(8, **_REJECTED, deleted_at=LATER)),
+    ],
 }
 
 NEW_VALUES: dict[tuple[str, str], Any] = {

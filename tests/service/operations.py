@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+import struct
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
 
+from service.store.blobs import LocalBlobStore
 from tests.service.running_api import SPEC, RunningApi, make_ticket
 from tests.service.tus_client import begun
 
@@ -104,6 +106,7 @@ def _document(contract: dict[str, Any], media: dict[str, Any]) -> Any:
 def own_ids(api: RunningApi) -> dict[str, str]:
     """One id of ours for each path parameter of the contract."""
     ticket_id = make_ticket(api, [b"file"])
+    _keep_canonical(api)
     ticket = api.client.get(f"/v1/tickets/{ticket_id}").json()
     ids = {
         "ticket_id": ticket_id,
@@ -112,6 +115,14 @@ def own_ids(api: RunningApi) -> dict[str, str]:
         "batch_id": _batch(api, ticket["checkpoint_id"]),
     }
     return ids | {name: make(api) for name, make in MAKERS.items()}
+
+
+def _keep_canonical(api: RunningApi) -> None:
+    """The file that `accept_checkpoint` speaks of."""
+    header = b'{"layer.0.weight":{"dtype":"F32","shape":[1,1],"data_offsets":[0,4]}}'
+    path = LocalBlobStore(api.settings.blobs).path("c" * 64)
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(struct.pack("<Q", len(header)) + header + bytes(4))
 
 
 def _batch(api: RunningApi, checkpoint_id: str) -> str:

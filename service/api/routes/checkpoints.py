@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 from fastapi import APIRouter, Request, Response
 
 from service.api.deps import Caller, CheckpointId, PageDep, PartsDep
@@ -17,13 +15,18 @@ from service.api.routes.uploads import (
     raw_body,
     upload_responses,
 )
-from service.api.schemas import CheckpointResource, PageOf
+from service.api.schemas import CheckpointResource, CheckpointTensors, PageOf
+from service.api.upload_filters import UploadFilterDep
 from service.api.upload_slots import UploadSlot
 from service.api.uploads import Reception, receive_file
-from service.errors import InvalidRequest, NotFound
+from service.domain import Checkpoint
+from service.errors import Conflict, InvalidRequest, NotFound
+from service.usecases.pages import Page
+from service.usecases.tensors import read_tensors
 from service.usecases.uploads import (
     IncomingFile,
     add_checkpoint,
+    delete_checkpoint,
     get_checkpoint,
     list_checkpoints,
 )
@@ -73,10 +76,15 @@ async def upload_checkpoint(
     summary="List checkpoints",
     responses={200: body("A page, newest first."), **problems(InvalidCursor, InvalidRequest)},
 )
-def list_page(caller: Caller, parts: PartsDep, asked: PageDep) -> PageOf[CheckpointResource]:
+def list_page(
+    caller: Caller, parts: PartsDep, asked: PageDep, wanted: UploadFilterDep
+) -> PageOf[CheckpointResource]:
     """The tenant's checkpoints, newest first."""
-    fetch = partial(list_checkpoints, parts.store, caller.tenant_id)
-    scope = f"checkpoints/{caller.tenant_id}"
+
+    def fetch(limit: int, after: str | None) -> Page[Checkpoint]:
+        return list_checkpoints(parts.store, caller.tenant_id, limit, after, wanted)
+
+    scope = f"checkpoints/{caller.tenant_id}/{wanted}"
     return send_page(parts, scope, asked, fetch, CheckpointResource.of)
 
 
@@ -89,3 +97,31 @@ def list_page(caller: Caller, parts: PartsDep, asked: PageDep) -> PageOf[Checkpo
 def get(caller: Caller, parts: PartsDep, checkpoint_id: CheckpointId) -> CheckpointResource:
     """One checkpoint: its validation status, and what was found in it."""
     return CheckpointResource.of(get_checkpoint(parts.store, caller.tenant_id, checkpoint_id))
+
+
+@router.delete(
+    "/{checkpoint_id}",
+    operation_id="delete_checkpoint",
+    summary="Delete a checkpoint",
+    status_code=204,
+    responses={204: body("The checkpoint is gone."), **problems(Conflict, NotFound)},
+)
+def delete(caller: Caller, parts: PartsDep, checkpoint_id: CheckpointId) -> None:
+    """Deletes a checkpoint that no unfinished job uses; its bytes are collected later.
+
+    Jobs and tickets made of it stay and go on naming it, but tickets can no longer be verified
+    here, and jobs not be submitted again. Once more is no error.
+    """
+    delete_checkpoint(parts.store, caller.tenant_id, checkpoint_id)
+
+
+@router.get(
+    "/{checkpoint_id}/tensors",
+    operation_id="list_checkpoint_tensors",
+    summary="What is in a checkpoint",
+    responses={200: body("All tensors, in order."), **problems(Conflict, NotFound)},
+)
+def get_tensors(caller: Caller, parts: PartsDep, checkpoint_id: CheckpointId) -> CheckpointTensors:
+    """Names, types and shapes of the network as it was converted: what jobs work on."""
+    found = read_tensors(parts.store, parts.blobs, caller.tenant_id, checkpoint_id)
+    return CheckpointTensors.of(found)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 from fastapi import APIRouter, Request, Response
 
 from service.api.deps import Caller, DatasetId, PageDep, PartsDep
@@ -18,9 +16,12 @@ from service.api.routes.uploads import (
     upload_responses,
 )
 from service.api.schemas import DatasetResource, PageOf
+from service.api.upload_filters import UploadFilterDep
 from service.api.upload_slots import UploadSlot
 from service.api.uploads import Reception, receive_file
+from service.domain import Dataset
 from service.errors import Conflict, InvalidRequest, NotFound
+from service.usecases.pages import Page
 from service.usecases.uploads import (
     IncomingFile,
     add_dataset,
@@ -74,10 +75,15 @@ async def upload_dataset(
     summary="List data sets",
     responses={200: body("A page, newest first."), **problems(InvalidCursor, InvalidRequest)},
 )
-def list_page(caller: Caller, parts: PartsDep, asked: PageDep) -> PageOf[DatasetResource]:
+def list_page(
+    caller: Caller, parts: PartsDep, asked: PageDep, wanted: UploadFilterDep
+) -> PageOf[DatasetResource]:
     """The tenant's data sets, newest first."""
-    fetch = partial(list_datasets, parts.store, caller.tenant_id)
-    scope = f"datasets/{caller.tenant_id}"
+
+    def fetch(limit: int, after: str | None) -> Page[Dataset]:
+        return list_datasets(parts.store, caller.tenant_id, limit, after, wanted)
+
+    scope = f"datasets/{caller.tenant_id}/{wanted}"
     return send_page(parts, scope, asked, fetch, DatasetResource.of)
 
 
@@ -100,5 +106,8 @@ def get(caller: Caller, parts: PartsDep, dataset_id: DatasetId) -> DatasetResour
     responses={204: body("The data set is gone."), **problems(Conflict, NotFound)},
 )
 def delete(caller: Caller, parts: PartsDep, dataset_id: DatasetId) -> None:
-    """Deletes a data set that no unfinished job uses; its bytes are collected later."""
+    """Deletes a data set that no unfinished job uses; its bytes are collected later.
+
+    Finished jobs go on naming it. Once more is no error.
+    """
     delete_dataset(parts.store, caller.tenant_id, dataset_id)

@@ -28,6 +28,7 @@ from service.api.schemas.text import Name
 from service.api.schemas.tickets import MaskPieceResource, TicketResource
 from service.api.schemas.uploads import (
     CheckpointResource,
+    CheckpointTensors,
     DatasetResource,
     ResumableUploadResource,
 )
@@ -60,6 +61,7 @@ __all__ = [
     "BatchSubmission",
     "Cancellation",
     "CheckpointResource",
+    "CheckpointTensors",
     "ComparisonRequest",
     "ConstructSubmission",
     "DatasetResource",

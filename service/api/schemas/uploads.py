@@ -10,6 +10,7 @@ from pydantic import Field
 from service.api.schemas.problems import Reason
 from service.api.schemas.wire import Wire
 from service.domain import Checkpoint, CheckpointStatus, Dataset, ResumableUpload, UploadKind
+from service.usecases.tensors import Tensor
 
 
 class UploadLinks(Wire):
@@ -50,6 +51,29 @@ class DatasetResource(_Upload):
     def of(cls, dataset: Dataset) -> DatasetResource:
         """The wire form of a data set."""
         return cls.model_validate(_upload_fields(dataset, "datasets"))
+
+
+class TensorResource(Wire):
+    """One tensor of a checkpoint."""
+
+    name: str
+    dtype: str = Field(description="as safetensors spells it, e.g. F32")
+    shape: list[int]
+
+
+class CheckpointTensors(Wire):
+    """The tensors of a checkpoint as it was converted."""
+
+    data: list[TensorResource]
+
+    @classmethod
+    def of(cls, tensors: list[Tensor]) -> CheckpointTensors:
+        """The wire form of a checkpoint's tensors."""
+        shown = [
+            TensorResource(name=tensor.name, dtype=tensor.dtype, shape=list(tensor.shape))
+            for tensor in tensors
+        ]
+        return cls(data=shown)
 
 
 class ResumableUploadLinks(Wire):

@@ -29,11 +29,14 @@ class UploadColumns:
     attempt: Mapped[int]
     lease_token: Mapped[str | None] = mapped_column(String(64))
     lease_expires_at: Mapped[datetime | None]
+    # The row stays: finished jobs and tickets name it. Nothing else sees it.
+    deleted_at: Mapped[datetime | None]
 
 
 def _upload_constraints(table: str) -> tuple[CheckConstraint, Index, Index]:
-    """Known states; one upload per content and tenant, unless rejected; the queue to validate."""
-    kept, waiting = text("status <> 'rejected'"), text("status = 'validating'")
+    """Known states; one upload of a content per tenant that is of use; the queue to validate."""
+    kept = text("status <> 'rejected' AND deleted_at IS NULL")
+    waiting = text("status = 'validating'")
     return (
         one_of("status", CheckpointStatus),
         Index(
