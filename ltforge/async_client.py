@@ -47,6 +47,7 @@ class AsyncCheckpoint(UploadRecord):
 
     refresh = AsyncAgain(uploads.get_checkpoint)
     wait = AsyncAgain(uploads.wait_for_checkpoint)
+    delete = own_call(uploads.delete_checkpoint)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,6 +154,8 @@ class AsyncClient:
     upload_checkpoint = call(uploads.upload_checkpoint, AsyncCheckpoint)
     get_checkpoint = call(uploads.get_checkpoint, AsyncCheckpoint)
     list_checkpoints = listing(uploads.list_checkpoints, AsyncCheckpoint)
+    list_checkpoint_tensors = call(uploads.list_checkpoint_tensors)
+    delete_checkpoint = call(uploads.delete_checkpoint)
     upload_dataset = call(uploads.upload_dataset, AsyncDataset)
     get_dataset = call(uploads.get_dataset, AsyncDataset)
     list_datasets = listing(uploads.list_datasets, AsyncDataset)

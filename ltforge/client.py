@@ -49,6 +49,7 @@ class Checkpoint(UploadRecord):
 
     refresh = Again(uploads.get_checkpoint)
     wait = Again(uploads.wait_for_checkpoint)
+    delete = own_call(uploads.delete_checkpoint)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -171,6 +172,8 @@ class Client:
     upload_checkpoint = call(uploads.upload_checkpoint, Checkpoint)
     get_checkpoint = call(uploads.get_checkpoint, Checkpoint)
     list_checkpoints = listing(uploads.list_checkpoints, Checkpoint)
+    list_checkpoint_tensors = call(uploads.list_checkpoint_tensors)
+    delete_checkpoint = call(uploads.delete_checkpoint)
     upload_dataset = call(uploads.upload_dataset, Dataset)
     get_dataset = call(uploads.get_dataset, Dataset)
     list_datasets = listing(uploads.list_datasets, Dataset)

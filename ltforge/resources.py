@@ -78,6 +78,22 @@ class ShardPage:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Tensor:
+    """One tensor of a checkpoint; ``dtype`` as safetensors spells it."""
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckpointTensors:
+    """The tensors of a checkpoint, in order."""
+
+    data: tuple[Tensor, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class UploadRecord(Shown):
     """A file the service holds. ``status``: validating, then ready or rejected."""
 

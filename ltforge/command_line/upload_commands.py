@@ -22,6 +22,10 @@ LimitOption = Annotated[int, typer.Option("--limit", min=1, help="The newest so 
 _COLUMNS = ("id", "name", "status", "bytes", "created_at")
 
 
+CheckpointArgument = Annotated[str, typer.Argument(help="ckp_...")]
+DatasetArgument = Annotated[str, typer.Argument(help="dst_...")]
+
+
 @checkpoint_commands.command("upload")
 def upload_checkpoint(
     path: Annotated[Path, typer.Argument(help="safetensors, a PyTorch state_dict, or ONNX.")],
@@ -43,16 +47,19 @@ def list_checkpoints(limit: LimitOption = 50, as_json: JsonOption = False) -> No
 
 
 @checkpoint_commands.command("show")
-def show_checkpoint(
-    checkpoint: Annotated[str, typer.Argument(help="ckp_...")], as_json: JsonOption = False
-) -> None:
+def show_checkpoint(checkpoint: CheckpointArgument, as_json: JsonOption = False) -> None:
     """Show a checkpoint and what was found in it."""
     with remote_client(as_json=as_json) as client:
         found = client.get_checkpoint(checkpoint)
     print_document(found.id, found, as_json=as_json)
 
 
-DatasetArgument = Annotated[str, typer.Argument(help="dst_...")]
+@checkpoint_commands.command("delete")
+def delete_checkpoint(checkpoint: CheckpointArgument, as_json: JsonOption = False) -> None:
+    """Delete a checkpoint that no unfinished job uses."""
+    with remote_client(as_json=as_json) as client:
+        client.delete_checkpoint(checkpoint)
+    print_document(checkpoint, {"deleted": checkpoint}, as_json=as_json)
 
 
 @dataset_commands.command("upload")

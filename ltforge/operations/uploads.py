@@ -12,7 +12,7 @@ from ltforge.errors import CorruptTransferError, LTForgeError, UploadRejectedErr
 from ltforge.exchange import Flow, Request, Stream, document_of, work
 from ltforge.operations.resumable_uploads import PIECE_BYTES, SentCallback, send_in_pieces
 from ltforge.records import read_record
-from ltforge.resources import Problem, UploadRecord
+from ltforge.resources import CheckpointTensors, Problem, UploadRecord
 from ltforge.waiting import Look, wait_until
 
 CHECKPOINTS = "/v1/checkpoints"
@@ -63,14 +63,40 @@ def get_dataset(dataset: Identified | str) -> Flow[UploadRecord]:
     return (yield from get(UploadRecord, address(DATASETS, dataset)))
 
 
-def list_checkpoints(*, page_size: int = 50) -> Stream[UploadRecord]:
-    """Your checkpoints, newest first."""
-    yield from pages(UploadRecord, CHECKPOINTS, {}, page_size)
+def list_checkpoints(
+    *,
+    status: str | None = None,
+    name: str | None = None,
+    digest: str | None = None,
+    page_size: int = 50,
+) -> Stream[UploadRecord]:
+    """Your checkpoints, newest first: all, or those of a status, a name or a SHA-256 digest."""
+    filters = {"status": status, "name": name, "digest": digest}
+    asked = {field: value for field, value in filters.items() if value is not None}
+    yield from pages(UploadRecord, CHECKPOINTS, asked, page_size)
 
 
-def list_datasets(*, page_size: int = 50) -> Stream[UploadRecord]:
-    """Your data sets, newest first."""
-    yield from pages(UploadRecord, DATASETS, {}, page_size)
+def list_datasets(
+    *,
+    status: str | None = None,
+    name: str | None = None,
+    digest: str | None = None,
+    page_size: int = 50,
+) -> Stream[UploadRecord]:
+    """Your data sets, newest first: all, or those of a status, a name or a SHA-256 digest."""
+    filters = {"status": status, "name": name, "digest": digest}
+    asked = {field: value for field, value in filters.items() if value is not None}
+    yield from pages(UploadRecord, DATASETS, asked, page_size)
+
+
+def list_checkpoint_tensors(checkpoint: Identified | str) -> Flow[CheckpointTensors]:
+    """Names, types and shapes of a checkpoint's tensors as the service converted them."""
+    return (yield from get(CheckpointTensors, address(CHECKPOINTS, checkpoint, "tensors")))
+
+
+def delete_checkpoint(checkpoint: Identified | str) -> Flow[None]:
+    """Delete a checkpoint that no unfinished job uses; finished jobs go on naming it."""
+    yield from delete(address(CHECKPOINTS, checkpoint))
 
 
 def delete_dataset(dataset: Identified | str) -> Flow[None]:

@@ -26,6 +26,8 @@ OPERATIONS = {
 SCHEMAS = {
     "CheckpointResource": resources.UploadRecord,
     "DatasetResource": resources.UploadRecord,
+    "CheckpointTensors": resources.CheckpointTensors,
+    "TensorResource": resources.Tensor,
     "ResumableUploadResource": resources.ResumableUpload,
     "JobResource": resources.JobRecord,
     "ShardCountsResource": resources.ShardCounts,
