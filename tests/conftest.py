@@ -95,6 +95,7 @@ STARTS_PROCESSES = (
     "tests/ltforge/test_client",
     "tests/ltforge/test_command_line",
     "tests/service/test_api",
+    "tests/service/test_dashboard",
     "tests/service/test_openapi",
     "tests/test_deployment_files",
     "tests/worker/",

@@ -39,6 +39,7 @@ from service.api.routes import (
     webhooks,
 )
 from service.api.stop_signals import on_stop_signal
+from service.dashboard.application import install_dashboard
 from service.logs import configure_logs
 from service.settings import Settings
 from service.store import open_store
@@ -70,12 +71,14 @@ def create_app(settings: Settings) -> FastAPI:
             allow_headers=["*"],
             expose_headers=["*"],
         )
+    secret = read_cursor_secret(settings.data)
+    install_dashboard(application, secret)
     store = open_store(settings.database_url, settings.limits)
     application.state.parts = Parts(
         settings=settings,
         store=store,
         blobs=LocalBlobStore(settings.blobs),
-        cursors=Cursors(read_cursor_secret(settings.data)),
+        cursors=Cursors(secret),
         keys=KeyRing(store, settings.key_cache_seconds),
         rates=RateLimiter(store),
         watch=JobWatch(store, settings.event_poll_seconds),

@@ -62,23 +62,28 @@ async def identify(
     parts: PartsDep,
     credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)],
 ) -> ApiKey:
-    """The key the request came with; the scope it needs follows from the method.
-
-    The access log learns the key's id, never its text.
-    """
+    """The key the request came with; the scope it needs follows from the method."""
     if credentials is None:
         raise NotAuthenticated("Send an API key as 'Authorization: Bearer ltf_...'.")
     text = credentials.credentials
     key = parts.keys.recall(text) or await run_in_threadpool(parts.keys.look_up, text)
     if key is None:
         raise NotAuthenticated("The API key is unknown or was revoked; ask for a new one.")
+    await admit(request, parts, key)
+    key.check(KeyScope.READ if request.method in _SAFE_METHODS else KeyScope.WRITE)
+    return key
+
+
+async def admit(request: Request, parts: Parts, key: ApiKey) -> None:
+    """Let a key's request in: known to the logs, counted; raises RateLimited.
+
+    The access log learns the key's id, never its text.
+    """
     request.state.tenant_id, request.state.key_id = key.tenant_id, key.id
     bind_contextvars(tenant_id=key.tenant_id, key_id=key.id)
     act_as(Actor(key.id, request.state.request_id, traceparent()))
     request.state.rate = await parts.rates.count(key.tenant_id)
     request.state.rate.check()
-    key.check(KeyScope.READ if request.method in _SAFE_METHODS else KeyScope.WRITE)
-    return key
 
 
 Caller = Annotated[ApiKey, Depends(identify)]

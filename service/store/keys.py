@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -89,14 +89,11 @@ class KeyRepository:
         part, _, secret = rest.partition("_")
         if prefix != "ltf" or not secret:
             return None
-        row = self._scope.session.get(ApiKeyRow, f"key_{part}")
-        # An unknown id takes the comparisons too: time must not tell which ids exist.
-        current = hmac.compare_digest(row.secret_hash if row else _NO_HASH, _hash(secret))
-        before = hmac.compare_digest((row and row.previous_hash) or _NO_HASH, _hash(secret))
-        if row is None or row.revoked_at is not None or self._past(row.expires_at):
-            return None
-        before = before and row.previous_until is not None and not self._past(row.previous_until)
-        return _record(row) if current or before else None
+        return self._usable(f"key_{part}", _hash(secret), lambda kept: kept)
+
+    def find_proven(self, key_id: str, proof: str) -> ApiKey | None:
+        """The key that `prove` was once given, unless it was revoked, rotated or has expired."""
+        return self._usable(key_id, proof, _hash)
 
     def note_use(self, key_id: str) -> None:
         """Remember that the key was used now, to the minute."""
@@ -165,8 +162,24 @@ class KeyRepository:
             raise NotFound("API key", key_id)
         return row
 
+    def _usable(self, key_id: str, shown: str, derive: Callable[[str], str]) -> ApiKey | None:
+        """The key, if what is shown derives from the hash of a secret that opens the door now."""
+        row = self._scope.session.get(ApiKeyRow, key_id)
+        # An unknown id takes the comparisons too: time must not tell which ids exist.
+        current = hmac.compare_digest(derive(row.secret_hash if row else _NO_HASH), shown)
+        before = hmac.compare_digest(derive((row and row.previous_hash) or _NO_HASH), shown)
+        if row is None or row.revoked_at is not None or self._past(row.expires_at):
+            return None
+        before = before and row.previous_until is not None and not self._past(row.previous_until)
+        return _record(row) if current or before else None
+
     def _past(self, moment: datetime | None) -> bool:
         return moment is not None and moment <= self._scope.now()
+
+
+def prove(key_text: str) -> str:
+    """What shows later that somebody had this key, and from which nobody can make it."""
+    return _hash(_hash(key_text.rpartition("_")[2]))
 
 
 def _new_secret() -> str:

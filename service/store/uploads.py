@@ -149,6 +149,13 @@ class _UploadRepository(Validations[RowT], Generic[RowT, RecordT]):
             code=f"{self._kind.upper()}_IN_USE",
         )
 
+    def names(self, tenant_id: str, ids: Collection[str]) -> dict[str, str]:
+        """The names of the tenant's uploads with these ids, a page of a list at most."""
+        query = select(self._row.id, self._row.name).where(
+            self._row.tenant_id == tenant_id, self._row.id.in_(ids)
+        )
+        return {found.id: found.name for found in self._scope.session.execute(query)}
+
     def _own(self, tenant_id: str, upload_id: str) -> RowT:
         row = self._scope.session.get(self._row, upload_id)
         if row is None or row.tenant_id != tenant_id or row.deleted_at is not None:

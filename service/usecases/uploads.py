@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
@@ -172,3 +172,9 @@ def delete_dataset(store: Store, tenant_id: str, dataset_id: str) -> None:
     """Delete a data set; raises NotFound, Conflict while an unfinished job uses it."""
     with store.begin() as tx:
         tx.datasets.delete(tenant_id, dataset_id)
+
+
+def name_checkpoints(store: Store, tenant_id: str, ids: Collection[str]) -> dict[str, str]:
+    """The names of the tenant's checkpoints with these ids; those that are gone are left out."""
+    with store.read() as tx:
+        return tx.checkpoints.names(tenant_id, ids)

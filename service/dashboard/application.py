@@ -1,0 +1,30 @@
+"""Puts the dashboard's pages and static files beside the API's routes."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+from starlette.responses import Response
+from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
+
+from service.dashboard.pages import STATIC, static_version
+from service.dashboard.routes import entrance, jobs
+from service.dashboard.sessions import SessionSigner
+
+
+class _VersionedFiles(StaticFiles):
+    """Files that browsers keep for ever where their address names the version."""
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        response = await super().get_response(path, scope)
+        if scope["query_string"] == f"v={static_version()}".encode():
+            response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
+        return response
+
+
+def install_dashboard(application: FastAPI, secret: bytes) -> None:
+    """Serve the dashboard; `secret` signs its sessions, alike in all processes of the API."""
+    application.state.session_signer = SessionSigner(secret)
+    for module in (entrance, jobs):
+        application.include_router(module.router)
+    application.mount("/static", _VersionedFiles(directory=STATIC), name="static")

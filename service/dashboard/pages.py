@@ -1,0 +1,158 @@
+"""Pages: templates filled in, with the headers that every page has."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Coroutine
+from functools import cache
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from fastapi import Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
+from fastapi.routing import APIRoute
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from ltengine import ENGINE_VERSION
+from service.api.bounded_body import read_bounded
+from service.api.problems import problem_type_of
+from service.api.validation import describe_validation_error
+from service.dashboard import wording
+from service.dashboard.visitors import ForeignForm, SignedOut, Visitor
+from service.errors import ServiceError
+
+HERE = Path(__file__).parent
+STATIC = HERE / "static"
+
+CONTENT_SECURITY_POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "img-src 'self'",
+        "connect-src 'self'",
+        "form-action 'self'",
+        "base-uri 'none'",
+        "frame-ancestors 'none'",
+    )
+)
+_HEADERS = {
+    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
+    "Cache-Control": "no-store",
+    "Cross-Origin-Opener-Policy": "same-origin",
+}
+
+
+@cache
+def static_version() -> str:
+    """Changes when any static file does, so that browsers may keep them for ever."""
+    digest = hashlib.sha256()
+    for path in sorted(STATIC.iterdir()):
+        digest.update(path.name.encode() + path.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(HERE / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(wording.FILTERS)
+    environment.globals.update(
+        static=lambda name: f"/static/{name}?v={static_version()}",
+        version=ENGINE_VERSION,
+    )
+    return environment
+
+
+_TEMPLATES = _environment()
+
+
+def page(
+    request: Request,
+    name: str,
+    visitor: Visitor | None = None,
+    *,
+    status: int = 200,
+    **values: Any,
+) -> Response:
+    """A template filled in."""
+    text = _TEMPLATES.get_template(name).render(path=request.url.path, visitor=visitor, **values)
+    return HTMLResponse(text, status, headers=_HEADERS)
+
+
+def go_to(request: Request, path: str, *, status: int = 303) -> Response:
+    """Send the browser to another page, whether a form or a script asked."""
+    if "HX-Request" in request.headers:
+        return Response(status_code=204, headers={"HX-Redirect": path, **_HEADERS})
+    return RedirectResponse(path, status, headers=_HEADERS)
+
+
+def with_query(path: str, **fields: str | int | None) -> str:
+    """The path with a query of the fields that have a value."""
+    given = {name: value for name, value in fields.items() if value not in (None, "")}
+    return f"{path}?{urlencode(given)}" if given else path
+
+
+class PageRoute(APIRoute):
+    """A route whose refusals are pages, and whose small bodies are read up to a limit."""
+
+    async def take(self, request: Request) -> Request:
+        """The request as the route gets it."""
+        return await read_bounded(request)
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """The framework's handler, with refusals shown to people."""
+        handle = super().get_route_handler()
+
+        async def show(request: Request) -> Response:
+            try:
+                return await handle(await self.take(request))
+            except ServiceError as refusal:
+                return show_refusal(request, refusal)
+            except RequestValidationError as refusal:
+                return show_refusal(request, describe_validation_error(refusal))
+
+        return show
+
+
+class StreamRoute(PageRoute):
+    """A route that takes a file of any size, as it comes."""
+
+    async def take(self, request: Request) -> Request:
+        """The request itself."""
+        return request
+
+
+def show_refusal(request: Request, refusal: ServiceError) -> Response:
+    """A page that says what went wrong; the sign-in page where there is no session."""
+    if request.headers.get("Accept") == "text/plain":
+        return PlainTextResponse(refusal.detail, status_of(refusal), headers=_HEADERS)
+    if isinstance(refusal, SignedOut):
+        asked = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+        back = f"?next={quote(asked)}" if request.method == "GET" and asked != "/" else ""
+        return go_to(request, f"/sign-in{back}")
+    status = status_of(refusal)
+    detail = refusal.detail
+    if status >= 500:
+        detail = "The service failed on this request; report the request's id if it happens again."
+    return page(
+        request,
+        "refusal.html",
+        status=status,
+        title=HTTPStatus(status).phrase,
+        detail=detail,
+        code=refusal.code,
+        request_id=request.state.request_id,
+    )
+
+
+def status_of(refusal: ServiceError) -> int:
+    """The status of a refusal."""
+    return 403 if isinstance(refusal, ForeignForm) else problem_type_of(refusal).status
