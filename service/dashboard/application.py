@@ -8,7 +8,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from service.dashboard.pages import STATIC, static_version
-from service.dashboard.routes import entrance, jobs
+from service.dashboard.routes import entrance, files, jobs, submissions
 from service.dashboard.sessions import SessionSigner
 
 
@@ -25,6 +25,12 @@ class _VersionedFiles(StaticFiles):
 def install_dashboard(application: FastAPI, secret: bytes) -> None:
     """Serve the dashboard; `secret` signs its sessions, alike in all processes of the API."""
     application.state.session_signer = SessionSigner(secret)
-    for module in (entrance, jobs):
-        application.include_router(module.router)
+    for router in (
+        entrance.router,
+        jobs.router,
+        files.router,
+        files.uploading,
+        submissions.router,
+    ):
+        application.include_router(router)
     application.mount("/static", _VersionedFiles(directory=STATIC), name="static")

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
 
+import structlog
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
@@ -42,6 +43,8 @@ CONTENT_SECURITY_POLICY = "; ".join(
 _HEADERS = {
     "Content-Security-Policy": CONTENT_SECURITY_POLICY,
     "Cache-Control": "no-store",
+    # With none at all, browsers would send the forms of our own pages as from the origin null.
+    "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
 }
 
@@ -72,6 +75,8 @@ def _environment() -> Environment:
 
 
 _TEMPLATES = _environment()
+
+_log = structlog.get_logger("service.dashboard")
 
 
 def page(
@@ -114,6 +119,10 @@ class PageRoute(APIRoute):
         async def show(request: Request) -> Response:
             try:
                 return await handle(await self.take(request))
+            except SignedOut:
+                return _to_sign_in(request)
+            except ForeignForm as refusal:
+                return _refusal(request, 403, "FOREIGN_FORM", refusal.detail)
             except ServiceError as refusal:
                 return show_refusal(request, refusal)
             except RequestValidationError as refusal:
@@ -131,28 +140,31 @@ class StreamRoute(PageRoute):
 
 
 def show_refusal(request: Request, refusal: ServiceError) -> Response:
-    """A page that says what went wrong; the sign-in page where there is no session."""
-    if request.headers.get("Accept") == "text/plain":
-        return PlainTextResponse(refusal.detail, status_of(refusal), headers=_HEADERS)
-    if isinstance(refusal, SignedOut):
-        asked = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-        back = f"?next={quote(asked)}" if request.method == "GET" and asked != "/" else ""
-        return go_to(request, f"/sign-in{back}")
-    status = status_of(refusal)
+    """Says what went wrong, and what to do about it where that is known."""
+    status = problem_type_of(refusal).status
     detail = refusal.detail
     if status >= 500:
+        # The database's own words name hosts and roles: they are for the log alone.
+        _log.error("page_failed", code=refusal.code, detail=detail)
         detail = "The service failed on this request; report the request's id if it happens again."
+    return _refusal(request, status, refusal.code, detail)
+
+
+def _refusal(request: Request, status: int, code: str, detail: str) -> Response:
+    if request.headers.get("Accept") == "text/plain":
+        return PlainTextResponse(detail, status, headers=_HEADERS)
     return page(
         request,
         "refusal.html",
         status=status,
         title=HTTPStatus(status).phrase,
         detail=detail,
-        code=refusal.code,
+        code=code,
         request_id=request.state.request_id,
     )
 
 
-def status_of(refusal: ServiceError) -> int:
-    """The status of a refusal."""
-    return 403 if isinstance(refusal, ForeignForm) else problem_type_of(refusal).status
+def _to_sign_in(request: Request) -> Response:
+    asked = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    back = f"?next={quote(asked)}" if request.method == "GET" and asked != "/" else ""
+    return go_to(request, f"/sign-in{back}")

@@ -13,24 +13,20 @@ from starlette.datastructures import FormData
 from service.api.deps import PartsDep, admit
 from service.dashboard.sessions import Session, SessionSigner
 from service.domain import ApiKey, KeyScope
-from service.errors import NotAuthenticated, ServiceError
 from service.usecases.sessions import resume_session
 
 TOKEN_FIELD = "form_token"  # noqa: S105 - a name
 TOKEN_HEADER = "X-Form-Token"  # noqa: S105
 
 
-class SignedOut(NotAuthenticated):
+class SignedOut(Exception):  # noqa: N818 - reads as the outcome it is
     """There is no session, or it is over: the sign-in page is where to go."""
 
 
-class ForeignForm(ServiceError):  # noqa: N818 - reads as the outcome it is
+class ForeignForm(Exception):  # noqa: N818
     """A form that no page of the session made."""
 
-    code = "FOREIGN_FORM"
-
-    def __init__(self) -> None:
-        super().__init__("The form is not one of this session's; open the page again and resend.")
+    detail = "The form is not one of this session's; open the page again and resend."
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +63,7 @@ Signer = Annotated[SessionSigner, Depends(_signer)]
 def _session(request: Request, signer: Signer) -> Session:
     session = signer.read(request.cookies.get(cookie_name(request), ""))
     if session is None:
-        raise SignedOut("Sign in with an API key.")
+        raise SignedOut
     return session
 
 
@@ -80,7 +76,7 @@ async def _visitor(
     """The visitor; counted against the tenant's rate like any caller of the API."""
     key = await run_in_threadpool(resume_session, parts.store, session.key_id, session.proof)
     if key is None:
-        raise SignedOut("The API key was revoked, rotated, or has expired; sign in with another.")
+        raise SignedOut  # revoked, rotated, or expired
     await admit(request, parts, key)
     key.check(KeyScope.READ)
     return Visitor(key, signer.form_token(session))

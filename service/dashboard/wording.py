@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -97,7 +97,12 @@ def summary(spec: Mapping[str, Any]) -> str:
     return f"{spec['construction']}, {within}, seed {spec['source']['seed']}"
 
 
-FILTERS: dict[str, Callable[..., str]] = {
+def zip_same(values: Iterable[str]) -> list[tuple[str, str]]:
+    """Choices that are shown as they are sent."""
+    return [(value, value) for value in values]
+
+
+FILTERS: dict[str, Callable[..., Any]] = {
     "count": count,
     "figure": figure,
     "percent": percent,
@@ -108,4 +113,5 @@ FILTERS: dict[str, Callable[..., str]] = {
     "pretty": pretty,
     "short_id": short_id,
     "summary": summary,
+    "zip_same": zip_same,
 }
