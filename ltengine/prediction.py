@@ -111,7 +111,13 @@ def predict(
         "problems": {"total": drawn.problems, "expected_unsolved": drawn.expected_unsolved},
         "success_probability": float(np.exp(-drawn.expected_unsolved)),
         "ticket": {"parameters": drawn.parameters},
-        "subset_size": {"mean": drawn.mean_size},
+        "subset_size": {
+            "mean": drawn.mean_size,
+            "histogram": {
+                str(size): int(number)
+                for size, number in enumerate(np.trim_zeros(drawn.histogram, "b"))
+            },
+        },
         "memory_bytes": BYTES_AT_REST + BYTES_PER_CELL * drawn.parameters,
         "seconds": {"construct": preparing + mean_seconds * drawn.problems},
         "device": device,

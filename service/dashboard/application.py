@@ -8,7 +8,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from service.dashboard.pages import STATIC, static_version
-from service.dashboard.routes import entrance, files, jobs, submissions
+from service.dashboard.routes import entrance, files, jobs, submissions, ticket_parts, tickets
 from service.dashboard.sessions import SessionSigner
 
 
@@ -31,6 +31,8 @@ def install_dashboard(application: FastAPI, secret: bytes) -> None:
         files.router,
         files.uploading,
         submissions.router,
+        tickets.router,
+        ticket_parts.router,
     ):
         application.include_router(router)
     application.mount("/static", _VersionedFiles(directory=STATIC), name="static")

@@ -83,11 +83,12 @@ def page(
     request: Request,
     name: str,
     visitor: Visitor | None = None,
+    /,
     *,
     status: int = 200,
     **values: Any,
 ) -> Response:
-    """A template filled in."""
+    """A template filled in with the values."""
     text = _TEMPLATES.get_template(name).render(path=request.url.path, visitor=visitor, **values)
     return HTMLResponse(text, status, headers=_HEADERS)
 

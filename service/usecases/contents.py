@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import accumulate
 from pathlib import Path
 from typing import Protocol
@@ -12,6 +12,8 @@ from typing import Protocol
 from service.store import Store
 
 _FILE_CHUNK = 1 << 20
+_BUFFERED_BYTES = 4 << 20
+_MOST_PIECES = 8
 
 
 class Content(Protocol):
@@ -77,3 +79,38 @@ class TicketContent:
             yield data if (first, last) == (0, len(data)) else data[first:last]
             index += 1
             begin = starts[index]
+
+
+@dataclass(frozen=True, slots=True)
+class BufferedContent:
+    """Another content, of which the pieces read last stay in memory: for many small reads."""
+
+    content: Content
+    _pieces: dict[int, bytes] = field(default_factory=dict)
+
+    @property
+    def sha256(self) -> str:
+        """Of all bytes, in hex."""
+        return self.content.sha256
+
+    @property
+    def size(self) -> int:
+        """Number of bytes."""
+        return self.content.size
+
+    def read(self, begin: int, end: int) -> Iterator[bytes]:
+        """Bytes begin ... end - 1."""
+        while begin < min(end, self.size):
+            number, first = divmod(begin, _BUFFERED_BYTES)
+            last = min(end - number * _BUFFERED_BYTES, _BUFFERED_BYTES)
+            yield self._piece(number)[first:last]
+            begin = number * _BUFFERED_BYTES + last
+
+    def _piece(self, number: int) -> bytes:
+        if number not in self._pieces:
+            if len(self._pieces) >= _MOST_PIECES:
+                del self._pieces[next(iter(self._pieces))]
+            start = number * _BUFFERED_BYTES
+            end = min(start + _BUFFERED_BYTES, self.size)
+            self._pieces[number] = b"".join(self.content.read(start, end))
+        return self._pieces[number]

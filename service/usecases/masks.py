@@ -43,7 +43,9 @@ class MaskPiece:
 
 
 @dataclass(frozen=True, slots=True)
-class _Tensor:
+class StoredNumbers:
+    """A tensor of whole numbers in a ticket file, read piece by piece."""
+
     content: Content
     begin: int
     code: str
@@ -59,6 +61,72 @@ class _Tensor:
         return values
 
 
+@dataclass(frozen=True, slots=True)
+class StoredLayer:
+    """A source layer in a ticket file: what the file claims of it, and where its cells lie."""
+
+    number: int
+    inputs: int
+    role: str
+    target_layer: int
+    units: int
+    block_size: int
+    constants: int
+    counts: StoredNumbers
+    gaps: StoredNumbers
+    biases: StoredNumbers
+
+    @property
+    def width(self) -> int:
+        """Its neurons, one for each row."""
+        return self.units * self.block_size + self.constants
+
+    def cells_below(self, row: int, since: int = 0) -> int:
+        """How many cells the rows from `since` to the one before `row` keep."""
+        return sum(sum(part) for part in _parts(self.counts, row, since))
+
+    def read_row(self, row: int) -> list[int]:
+        """The kept columns of a row, ascending."""
+        start = self.cells_below(row)
+        (length,) = self.counts.read(row, row + 1)
+        return list(accumulate(self.gaps.read(start, start + length)))
+
+
+def open_layers(content: Content) -> list[StoredLayer]:
+    """The layers of a ticket file, first to last."""
+    begin, header = _header(content)
+    claims = json.loads(header["__metadata__"]["ltforge_ticket"])
+    inputs = int(claims["inputs"])
+    layers: list[StoredLayer] = []
+    for number, claim in enumerate(claims["layers"], start=1):
+        counts, gaps, biases = (
+            _tensor(content, begin, header[f"layer.{number}.{name}"])
+            for name in ("counts", "gaps", "biases")
+        )
+        layer = StoredLayer(
+            number,
+            inputs,
+            role=claim["role"],
+            target_layer=int(claim["target_layer"]),
+            units=int(claim["units"]),
+            block_size=int(claim["block_size"]),
+            constants=int(claim["constants"]),
+            counts=counts,
+            gaps=gaps,
+            biases=biases,
+        )
+        layers.append(layer)
+        inputs = layer.width
+    return layers
+
+
+def find_layer(layers: Sequence[StoredLayer], number: int) -> StoredLayer:
+    """The layer with a number from 1; raises InvalidRequest."""
+    if not 1 <= number <= len(layers):
+        raise _wrong("layer", f"The ticket has layers 1 to {len(layers)}.")
+    return layers[number - 1]
+
+
 def read_mask_piece(
     content: Content, layer: int, rows: tuple[int, int | None], most_cells: int
 ) -> MaskPiece:
@@ -66,34 +134,26 @@ def read_mask_piece(
 
     Raises InvalidRequest for a layer or rows that the ticket does not have.
     """
-    begin, header = _header(content)
-    claims = json.loads(header["__metadata__"]["ltforge_ticket"])
-    widths = [claims["inputs"], *(_width(claim) for claim in claims["layers"])]
-    if not 1 <= layer < len(widths):
-        raise _wrong("layer", f"The ticket has layers 1 to {len(widths) - 1}.")
-    width, (first, end) = widths[layer], rows
+    stored = find_layer(open_layers(content), layer)
+    width, (first, end) = stored.width, rows
     end = width if end is None else min(end, width)
     if not 0 <= first < end:
         raise _wrong("rows", f"Layer {layer} has rows 0:{width}; ask for at least one of them.")
-    counts, gaps, bits = (
-        _tensor(content, begin, header[f"layer.{layer}.{name}"])
-        for name in ("counts", "gaps", "biases")
-    )
-    kept, end_row = _fitting(counts, first, end, most_cells)
-    start = sum(sum(part) for part in _parts(counts, first))
-    steps = gaps.read(start, start + sum(kept))
+    kept, end_row = _fitting(stored.counts, first, end, most_cells)
+    start = stored.cells_below(first)
+    steps = stored.gaps.read(start, start + sum(kept))
     columns, at = [], 0
     for count in kept:
         columns.append(list(accumulate(steps[at : at + count])))
         at += count
-    packed = bits.read(first // 8, (end_row + 7) // 8)
+    packed = stored.biases.read(first // 8, (end_row + 7) // 8)
     offset = first // 8 * 8
     biases = [bool(packed[(r - offset) // 8] >> (r % 8) & 1) for r in range(first, end_row)]
     following = None if end_row == end else end_row
-    return MaskPiece(layer, width, widths[layer - 1], first, columns, biases, following)
+    return MaskPiece(layer, width, stored.inputs, first, columns, biases, following)
 
 
-def _fitting(counts: _Tensor, first: int, end: int, most_cells: int) -> tuple[list[int], int]:
+def _fitting(counts: StoredNumbers, first: int, end: int, most_cells: int) -> tuple[list[int], int]:
     """The cell counts of as many rows as fit, and the row after them."""
     kept: list[int] = []
     cells = 0
@@ -106,7 +166,7 @@ def _fitting(counts: _Tensor, first: int, end: int, most_cells: int) -> tuple[li
     return kept, end
 
 
-def _parts(tensor: _Tensor, end: int, first: int = 0) -> Iterator[array[int]]:
+def _parts(tensor: StoredNumbers, end: int, first: int = 0) -> Iterator[array[int]]:
     for begin in range(first, end, _COUNTS_AT_ONCE):
         yield tensor.read(begin, min(end, begin + _COUNTS_AT_ONCE))
 
@@ -118,13 +178,9 @@ def _header(content: Content) -> tuple[int, dict[str, Any]]:
     return begin, header
 
 
-def _tensor(content: Content, begin: int, entry: dict[str, Any]) -> _Tensor:
+def _tensor(content: Content, begin: int, entry: dict[str, Any]) -> StoredNumbers:
     first, _ = entry["data_offsets"]
-    return _Tensor(content, begin + first, _TYPES[entry["dtype"]], entry["shape"][0])
-
-
-def _width(claim: dict[str, Any]) -> int:
-    return int(claim["units"] * claim["block_size"] + claim["constants"])
+    return StoredNumbers(content, begin + first, _TYPES[entry["dtype"]], entry["shape"][0])
 
 
 def _bytes(content: Content, begin: int, end: int) -> bytes:

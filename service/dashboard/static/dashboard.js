@@ -45,3 +45,96 @@ document.addEventListener("submit", (event) => {
     upload(event.target);
   }
 });
+
+// The mask: keys, wheel and dragging do what its buttons do.
+const MOVES = {
+  "+": "in", "=": "in", "-": "out", "0": "all",
+  ArrowLeft: "left", ArrowRight: "right", ArrowUp: "up", ArrowDown: "down",
+};
+
+document.addEventListener("keydown", (event) => {
+  const mask = event.target.closest?.("#mask");
+  const move = MOVES[event.key];
+  if (!mask || !move || event.ctrlKey || event.metaKey || event.altKey) return;
+  event.preventDefault();
+  mask.querySelector(`[data-move="${move}"]`).click();
+});
+
+function part(mask) {
+  const [top, bottom] = mask.dataset.rows.split(":").map(Number);
+  const [left, right] = mask.dataset.columns.split(":").map(Number);
+  return { top, left, rows: bottom - top, columns: right - left };
+}
+
+function lookAt(mask, top, rows, left, columns) {
+  const height = Number(mask.dataset.height);
+  const width = Number(mask.dataset.width);
+  const within = (first, length, all) => Math.round(Math.min(Math.max(0, first), all - length));
+  rows = Math.round(Math.min(Math.max(8, rows), height)) || height;
+  columns = Math.round(Math.min(Math.max(8, columns), width)) || width;
+  top = within(top, rows, height);
+  left = within(left, columns, width);
+  const asked = new URLSearchParams({
+    layer: mask.dataset.layer, rows: `${top}:${top + rows}`, columns: `${left}:${left + columns}`,
+  });
+  htmx.ajax("GET", `${mask.dataset.address}?${asked}`, { target: "#mask", swap: "outerHTML" });
+}
+
+let wheelPause = 0;
+document.addEventListener("wheel", (event) => {
+  const picture = event.target.closest?.("#mask img");
+  if (!picture || !event.ctrlKey && !event.shiftKey) return;
+  event.preventDefault();
+  if (Date.now() < wheelPause) return;
+  wheelPause = Date.now() + 250;
+  const mask = picture.closest("#mask");
+  const { top, left, rows, columns } = part(mask);
+  const x = event.offsetX / picture.clientWidth;
+  const y = event.offsetY / picture.clientHeight;
+  const factor = (event.deltaY || event.deltaX) < 0 ? 0.5 : 2;
+  lookAt(mask, top + y * rows * (1 - factor), rows * factor, left + x * columns * (1 - factor), columns * factor);
+}, { passive: false });
+
+let drag = null;
+document.addEventListener("pointerdown", (event) => {
+  const picture = event.target.closest?.("#mask img");
+  if (picture) drag = { picture, x: event.clientX, y: event.clientY };
+});
+document.addEventListener("pointerup", (event) => {
+  if (!drag) return;
+  const { picture, x, y } = drag;
+  drag = null;
+  const right = (x - event.clientX) / picture.clientWidth;
+  const down = (y - event.clientY) / picture.clientHeight;
+  if (Math.hypot(event.clientX - x, event.clientY - y) < 8) return;
+  const mask = picture.closest("#mask");
+  const { top, left, rows, columns } = part(mask);
+  lookAt(mask, top + down * rows, rows, left + right * columns, columns);
+});
+document.addEventListener("dblclick", (event) => {
+  const picture = event.target.closest?.("#mask img");
+  if (!picture) return;
+  const mask = picture.closest("#mask");
+  const { top, left, rows, columns } = part(mask);
+  const x = event.offsetX / picture.clientWidth;
+  const y = event.offsetY / picture.clientHeight;
+  lookAt(mask, top + y * rows - rows / 4, rows / 2, left + x * columns - columns / 4, columns / 2);
+});
+// The whole figure is swapped: what had the keyboard's focus must have it again.
+document.addEventListener("htmx:beforeSwap", (event) => {
+  if (event.detail.target.id === "mask") event.detail.target.dataset.focused = String(document.activeElement === event.detail.target);
+});
+document.addEventListener("htmx:afterSwap", (event) => {
+  if (event.detail.target.dataset.focused === "true") document.getElementById("mask").focus({ preventScroll: true });
+});
+
+// Copying, where the browser lets us.
+if (navigator.clipboard) {
+  for (const button of document.querySelectorAll(".copy")) {
+    button.hidden = false;
+    button.addEventListener("click", async () => {
+      await navigator.clipboard.writeText(document.getElementById(button.dataset.copies).textContent);
+      button.textContent = "Copied";
+    });
+  }
+}
