@@ -44,7 +44,7 @@ def chart_errors(report: Mapping[str, Any], nonzero: Sequence[int]) -> Markup | 
 
 
 def _densities(edges: Sequence[float], counts: Sequence[int], unit: float) -> list[Bar]:
-    """Bars as high as there are counts in a unit of the axis; those too narrow to be seen are joined."""
+    """Bars as high as there are counts in a unit of the axis; too narrow ones are joined."""
     least = (edges[-1] - edges[0]) / _FEWEST_BINS
     bars: list[Bar] = []
     low, held = 0.0, 0
