@@ -91,6 +91,7 @@ def empty_database(url: str) -> None:
 
 
 STARTS_PROCESSES = (
+    "tests/browser/",
     "tests/hostile/",
     "tests/ltforge/test_client",
     "tests/ltforge/test_command_line",

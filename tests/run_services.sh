@@ -103,5 +103,10 @@ if ! rabbitmq_answers "$LOCAL_RABBITMQ" && start_rabbitmq; then
   wait_for rabbitmq_answers "$LTFORGE_TEST_RABBITMQ_URL" || true
 fi
 
+if [ -z "${LTFORGE_TEST_CHROMIUM:-}" ] && ! command -v chromium >/dev/null; then
+  install chromium || echo "no Chromium: the tests in a browser are skipped; install Debian's package
+'chromium' or set LTFORGE_TEST_CHROMIUM" >&2
+fi
+
 export LTFORGE_TEST_POSTGRES_URL LTFORGE_TEST_REDIS_URL LTFORGE_TEST_RABBITMQ_URL
 exec "$@"

@@ -8,7 +8,16 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from service.dashboard.pages import STATIC, static_version
-from service.dashboard.routes import entrance, files, jobs, submissions, ticket_parts, tickets
+from service.dashboard.routes import (
+    comparisons,
+    entrance,
+    files,
+    jobs,
+    submissions,
+    sweeps,
+    ticket_parts,
+    tickets,
+)
 from service.dashboard.sessions import SessionSigner
 
 
@@ -33,6 +42,8 @@ def install_dashboard(application: FastAPI, secret: bytes) -> None:
         submissions.router,
         tickets.router,
         ticket_parts.router,
+        sweeps.router,
+        comparisons.router,
     ):
         application.include_router(router)
     application.mount("/static", _VersionedFiles(directory=STATIC), name="static")

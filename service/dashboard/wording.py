@@ -30,6 +30,14 @@ def figure(value: float | None, digits: int = 3) -> str:
     return f"{value:.{digits}g}"
 
 
+def tick(value: float) -> str:
+    """A number beside an axis, short."""
+    for least, unit, letter in ((1e9, 1e9, "G"), (1e6, 1e6, "M"), (1e4, 1e3, "k")):
+        if abs(value) >= least:
+            return f"{value / unit:.4g} {letter}"
+    return figure(value)
+
+
 def power(value: float, digits: int = 3) -> str:
     """A number with its power of ten written out."""
     mantissa, exponent = f"{value:.{digits - 1}e}".split("e")

@@ -17,6 +17,7 @@ SEED = "source.seed"
 METRICS: dict[str, tuple[str, str]] = {
     "parameters": ("ticket", "parameters"),
     "target_parameters": ("target", "parameters"),
+    "source_parameters": ("source", "parameters"),
     "accuracy": ("accuracy", "ticket"),
     "target_accuracy": ("accuracy", "target"),
     "agreement": ("accuracy", "agreement"),

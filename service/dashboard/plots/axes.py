@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from service.dashboard.plots.svg import element, line, text
-from service.dashboard.wording import figure
+from service.dashboard.wording import tick
 
 _MOST_TICKS = 6
 
@@ -106,9 +106,9 @@ class Frame:
             place = y.place(value)
             parts += [
                 line(left, place, right, place, "grid"),
-                text(left - 7, place + 4, figure(value), anchor="end"),
+                text(left - 7, place + 4, tick(value), anchor="end"),
             ]
-        for value, words in x_ticks or [(value, figure(value)) for value in x.ticks()]:
+        for value, words in x_ticks or [(value, tick(value)) for value in x.ticks()]:
             place = x.place(value)
             parts += [
                 line(place, bottom, place, bottom + 4, "axis"),

@@ -99,7 +99,9 @@ def lines(
         for point, (left, height) in zip(found, places, strict=True):
             if point.low is not None and point.high is not None:
                 low = max(point.low, y.low)
-                drawn.append(line(left, y.place(low), left, y.place(point.high), f"line {kind}"))
+                drawn.append(
+                    line(left, y.place(low), left, y.place(point.high), f"line whisker {kind}")
+                )
             drawn.append(element("circle", cx=left, cy=height, r=3.2, class_=f"dot {kind}"))
         place = _free(places[-1][1], ends)
         ends.append(place)
