@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from service.dashboard.pages import with_query
 from service.errors import InvalidRequest
-from service.usecases.mask_pictures import Region, check_region
+from service.usecases.mask_pictures import Region, check_region, rows_sampled
 from service.usecases.masks import StoredLayer
 
 HEIGHT, WIDTH = 360, 640
@@ -32,6 +32,11 @@ class MaskView:
     def whole(self) -> bool:
         """Whether all of the layer is looked at."""
         return self.region == Region(0, self.layer.width, 0, self.layer.inputs)
+
+    @property
+    def every(self) -> int:
+        """One row in so many is counted for the picture."""
+        return rows_sampled(self.kept)
 
     def moves(self) -> Mapping[str, tuple[str, str, str]]:
         """For each move its words, and where its part lies as a fragment and as a page."""

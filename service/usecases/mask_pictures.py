@@ -58,7 +58,7 @@ def draw_mask(content: Content, layer: int, region: Region, height: int, width: 
     height, width = min(height, region.rows), min(width, region.columns)
     start = stored.cells_below(region.top)
     cells = stored.cells_below(region.bottom, region.top)
-    every = max(1, math.ceil(cells / MOST_CELLS))
+    every = rows_sampled(cells)
     shares: list[float] = []
     kept = 0
     for band in range(height):
@@ -73,6 +73,11 @@ def draw_mask(content: Content, layer: int, region: Region, height: int, width: 
             for pixel, number in enumerate(counts)
         ]
     return MaskPicture(height, width, shares, kept, every)
+
+
+def rows_sampled(cells: int) -> int:
+    """One row in so many is counted where rows keep so many cells: 1 unless there are many."""
+    return max(1, math.ceil(cells / MOST_CELLS))
 
 
 def check_region(stored: StoredLayer, region: Region) -> None:
