@@ -19,7 +19,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from ltengine import ENGINE_VERSION
 from service.api.bounded_body import read_bounded
-from service.api.problems import problem_type_of
+from service.api.problem_types import problem_type_of
 from service.api.validation import describe_validation_error
 from service.dashboard import wording
 from service.dashboard.visitors import ForeignForm, SignedOut, Visitor

@@ -71,7 +71,7 @@ async def upload(
     def take_slot() -> None:
         slot.__enter__()
 
-    slot = upload_slot(parts.store, sender.tenant_id)
+    slot = upload_slot(parts, sender.tenant_id)
     await run_in_threadpool(take_slot)
     try:
         rules = Reception.of(settings, largest)
