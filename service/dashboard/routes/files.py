@@ -14,7 +14,7 @@ from service.api.upload_slots import upload_slot
 from service.api.uploads import Reception, receive_file
 from service.dashboard.pages import PageRoute, StreamRoute, page
 from service.dashboard.visitors import SenderDep, VisitorDep
-from service.domain import CheckpointStatus
+from service.domain import CheckpointStatus, UploadFilter
 from service.usecases.uploads import (
     IncomingFile,
     add_checkpoint,
@@ -32,8 +32,8 @@ _SHOWN = 50
 @router.get("/files")
 def show_files(request: Request, parts: PartsDep, visitor: VisitorDep) -> Response:
     """The newest uploads of both kinds; the lists refresh while files are validated."""
-    checkpoints = list_checkpoints(parts.store, visitor.tenant_id, _SHOWN, None)
-    datasets = list_datasets(parts.store, visitor.tenant_id, _SHOWN, None)
+    checkpoints = list_checkpoints(parts.store, visitor.tenant_id, _SHOWN, None, UploadFilter())
+    datasets = list_datasets(parts.store, visitor.tenant_id, _SHOWN, None, UploadFilter())
     statuses = [upload.status for upload in checkpoints.items]
     statuses += [upload.status for upload in datasets.items]
     return page(

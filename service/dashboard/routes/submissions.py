@@ -14,7 +14,14 @@ from service.api.schemas.text import read_label
 from service.dashboard.pages import PageRoute, go_to, page, with_query
 from service.dashboard.spec_form import ACTIVATIONS, DEFAULTS, fill_fields, read_spec
 from service.dashboard.visitors import FormDep, Visitor, VisitorDep
-from service.domain import CheckpointStatus, Job, JobKind, JobRequest, KeyScope
+from service.domain import (
+    CheckpointStatus,
+    Job,
+    JobKind,
+    JobRequest,
+    KeyScope,
+    UploadFilter,
+)
 from service.errors import NotFound, ServiceError
 from service.usecases.jobs import get_job, submit_job
 from service.usecases.plans import submit_plan
@@ -86,8 +93,10 @@ def _form_page(
     status: int = 200,
 ) -> Response:
     usable = (CheckpointStatus.READY, CheckpointStatus.VALIDATING)
-    checkpoints = list_checkpoints(parts.store, visitor.tenant_id, _OFFERED, None).items
-    datasets = list_datasets(parts.store, visitor.tenant_id, _OFFERED, None).items
+    checkpoints = list_checkpoints(
+        parts.store, visitor.tenant_id, _OFFERED, None, UploadFilter()
+    ).items
+    datasets = list_datasets(parts.store, visitor.tenant_id, _OFFERED, None, UploadFilter()).items
     return page(
         request,
         "submit.html",
