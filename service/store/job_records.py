@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from sqlalchemy import Row as FoundRow
+
 from service.domain import Job, JobKind, JobRequest, JobStatus, Problem, Progress, ShardCounts
 from service.store.tables import JobRow
 
 
-def record(row: JobRow) -> Job:
-    """The job that a row holds."""
+def record(row: JobRow | FoundRow[Any]) -> Job:
+    """The job that a row holds: one of a session, or one found without."""
     failed = row.error_code is not None
     return Job(
         id=row.id,

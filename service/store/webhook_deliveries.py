@@ -30,7 +30,7 @@ class WebhookDeliveryRepository:
         """A message that says nothing, to an endpoint of the tenant; raises NotFound."""
         self._check_endpoint(tenant_id, endpoint_id, hold=True)
         row = self._scope.message(tenant_id, endpoint_id, TEST_EVENT, {"id": endpoint_id})
-        self._scope.session.flush()
+        self._scope.insert(row)
         self._scope.audit(tenant_id, endpoint_id, "webhook_endpoint.tested", {"delivery": row.id})
         return _record(row)
 
