@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy.exc import IntegrityError
 
-from service.domain import Job, JobFilter, JobKind, JobRequest, JobStatus
+from service.domain import Job, JobDevice, JobFilter, JobKind, JobRequest, JobStatus
 from service.store import Store
 from tests.service.test_store_jobs import claim, ready_checkpoint, submit
 
@@ -55,7 +55,7 @@ def test_statistics_need_no_checkpoint_and_wait_for_none(store: Store) -> None:
     job = add(store, tenant_id, None, kind=JobKind.STATISTICS)
 
     with store.read() as tx:
-        assert tx.jobs.waiting(older_than_seconds=-1)
+        assert tx.jobs.waiting(older_than_seconds=-1, device=JobDevice.CPU)
     claimed = claim(store)
 
     assert claimed.job.id == job.id
