@@ -26,8 +26,9 @@ def find_chromium() -> str:
     return found
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
+    """Closed with its module: its driver's event loop would be in the way of other tests'."""
     path = find_chromium()
     with sync_playwright() as driver:
         # Chromium's own sandbox needs a user other than root.
@@ -37,7 +38,7 @@ def chromium() -> Iterator[Browser]:
         opened.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def product(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Embedded]:
     """`ltforge serve`, started only where there is a browser to look at it."""
     with embedded(tmp_path_factory.mktemp("product")) as running:
