@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help setup demo test test-rabbitmq test-fast serve check contract bench bench-all clean
+.PHONY: help setup demo test test-rabbitmq test-fast serve check contract bench bench-all chaos clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -26,6 +26,9 @@ test: setup ## the whole suite, on real PostgreSQL, Redis and RabbitMQ
 
 test-rabbitmq: setup ## all journeys on PostgreSQL and RabbitMQ; make test makes one of them there
 	LTFORGE_TEST_STACKS=rabbitmq PYTHON=$(BIN)/python tests/run_services.sh $(BIN)/python -m pytest tests/journeys tests/service/test_queue.py
+
+chaos: setup ## 300 jobs on each stack while everything dies (LTFORGE_CHAOS_SEED decides the order)
+	LTFORGE_CHAOS_JOBS=300 PYTHON=$(BIN)/python tests/run_services.sh $(BIN)/python -m pytest -s tests/chaos
 
 test-fast: setup ## unit tests only, no services
 	$(BIN)/python -m pytest -m 'not slow and not gpu'
