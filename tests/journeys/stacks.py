@@ -113,14 +113,18 @@ def embedded(folder: Path, key: str | None = None, expected_status: int = 0) -> 
         process = subprocess.Popen(
             command, env=os.environ | SHORT_TIMES, stdout=subprocess.PIPE, stderr=log, text=True
         )
-        assert process.stdout is not None
-        key = key or process.stdout.readline().rpartition(" ")[2].strip()
-        url = process.stdout.readline().rpartition(" ")[2].strip()
-        assert url == f"http://127.0.0.1:{port}", (folder / "log").read_text()
-        wait_until_ready(url)
-        yield Embedded(url, key, process.pid)
-        assert stop(process) == expected_status
-        process.stdout.close()
+        with process:
+            try:
+                assert process.stdout is not None
+                key = key or process.stdout.readline().rpartition(" ")[2].strip()
+                url = process.stdout.readline().rpartition(" ")[2].strip()
+                assert url == f"http://127.0.0.1:{port}", (folder / "log").read_text()
+                wait_until_ready(url)
+                yield Embedded(url, key, process.pid)
+            except BaseException:
+                process.kill()
+                raise
+            assert stop(process) == expected_status
 
 
 @dataclass

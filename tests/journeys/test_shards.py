@@ -73,14 +73,17 @@ def shards_of(customer: Customer, job: dict[str, Any]) -> list[dict[str, Any]]:
 def kill_a_builder(customer: Customer, job: dict[str, Any], workers: set[int]) -> None:
     """Kill one of these workers in the middle of a shard, when others are done."""
 
-    def building() -> set[int]:
+    victims: set[int] = set()
+
+    def building() -> bool:
         running = [shard for shard in shards_of(customer, job) if shard["status"] == "running"]
-        return {int(shard["worker"].rpartition(":")[2]) for shard in running} & workers
+        victims.update({int(shard["worker"].rpartition(":")[2]) for shard in running} & workers)
+        return bool(victims)
 
     wait_until(lambda: customer.job(job)["shards"], 60, "the job is divided")
     wait_until(lambda: customer.job(job)["shards"]["done"], 60, "a shard is done")
     wait_until(building, 60, "one of the workers builds a shard")
-    os.kill(building().pop(), signal.SIGKILL)
+    os.kill(victims.pop(), signal.SIGKILL)
 
 
 def test_one_two_and_four_workers_make_the_same_ticket_and_one_may_be_killed(
