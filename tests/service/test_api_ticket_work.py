@@ -311,4 +311,4 @@ def test_the_client_does_all_of_it(api: RunningApi, workplace: Workplace, tmp_pa
     assert file.read_bytes() == again.read_bytes()
     assert verdict["valid"]
     assert comparison["overlap"]["share"] == 1.0
-    assert (piece["first_row"], piece["end_row"]) == (0, 2)
+    assert (piece.first_row, piece.end_row) == (0, 2)
