@@ -15,7 +15,7 @@ import yaml
 from sqlalchemy import create_engine, text
 
 from service.api.application import assemble_routes
-from service.domain import JobKind, JobRequest
+from service.domain import CudaDevice, JobKind, JobRequest, Worker
 from service.settings import Settings
 from service.store import open_store
 from tests.conftest import empty_database
@@ -225,6 +225,8 @@ def test_scalers_count_the_work_in_the_real_database(migrated_postgres_url: str)
         assert task is not None
         tx.checkpoints.accept(task.id, task.lease_token, "c" * 64, {})
         tx.checkpoints.add(tenant, "still validating", "b" * 64, 10)
+        devices = (CudaDevice("a device", 2**37),)
+        tx.workers.announce(Worker("host:1", 4, 2**34, 1, devices), 60)
         for device in ("cpu", "cpu", "auto", "cuda"):
             tx.jobs.add(tenant, JobRequest(JobKind.CONSTRUCT, {"device": device}, checkpoint.id))
         tx.jobs.add(tenant, JobRequest(JobKind.STATISTICS, {}, None))
