@@ -26,7 +26,7 @@ from tests.journeys.stacks import Production, production
 from tests.waiting import wait_until
 from worker.process_memory import group_memory
 
-QUESTION = {"kind": "statistics", "spec": {"candidates": 5, "trials": 10}}
+QUESTION: dict[str, Any] = {"kind": "statistics", "spec": {"candidates": 5, "trials": 10}}
 LENET = REAL_TARGETS["lenet-relu 2L"]
 WORKERS = ("worker.celery_app", "second")
 # As deployed, but for one thread a runner: two workers share two cores.
@@ -115,7 +115,7 @@ def _measure_rate(customer: Customer, request: dict[str, Any], count: int) -> di
 
 def _measure_drain(stack: Production, store: Store, count: int) -> dict[str, Any]:
     """A crowd of small jobs: the rate of each fifth of it, and what the workers occupy."""
-    request = JobRequest(JobKind.STATISTICS, QUESTION["spec"])  # type: ignore[arg-type]
+    request = JobRequest(JobKind.STATISTICS, QUESTION["spec"])
     with store.begin() as tx:
         tenant_id = tx.keys.ensure_default_tenant()
         before = _succeeded(store)
