@@ -5,7 +5,7 @@ FROM python:${PYTHON} AS build
 # Further options for installing torch, for example where your CPU or CUDA build comes from.
 ARG TORCH_OPTIONS=
 # What to install of pyproject.toml's extras; "server,cuda" for workers with a GPU.
-ARG EXTRAS=server
+ARG EXTRAS=server,mlflow
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 RUN python -m venv /opt/ltforge
 WORKDIR /src

@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help setup demo test test-rabbitmq test-fast serve check contract bench bench-all chaos clean
+.PHONY: help setup demo test test-rabbitmq test-fast serve check docs contract bench bench-all chaos clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -36,17 +36,19 @@ test-fast: setup ## unit tests only, no services
 serve: setup ## the embedded default: API, worker and housekeeper over SQLite
 	$(BIN)/ltforge serve --port $${PORT:-8000} --data $${DATA:-data}
 
-check: setup ## format, lint, types, import contracts
+check: setup docs ## format, lint, types, import contracts, the documentation's links
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+docs: setup ## the documentation as a site in build/site
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
 bench: setup ## a part of the benchmarks, beside the last recorded ratios (minutes)
 	$(BIN)/python -m benchmarks
 
 bench-all: setup ## all benchmarks; rewrites benchmarks/recorded.json, RESULTS.md and time.svg
-	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e '.[bench]'
 	$(BIN)/python -m benchmarks all $(BENCH)
 
 contract: setup ## every check of schemathesis, 5,000 requests and more on each database (half an hour)

@@ -8,48 +8,25 @@ python -m benchmarks page       RESULTS.md and time.svg from recorded.json
 from __future__ import annotations
 
 import argparse
-import datetime
 import json
-import platform
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
-from benchmarks.fresh_process import ROOT, run_module
-from benchmarks.page import FOLDER, draw_plot, write_page
+from benchmarks.fresh_process import run_module
+from benchmarks.page import draw_plot, write_page
+from benchmarks.records import describe_machine, read_record, write_record
 from benchmarks.reference import ReferenceUnusableError
 from benchmarks.reference import measure as measure_reference
 from benchmarks.targets import REAL_TARGETS, SHARED
 
-RECORDED = FOLDER / "recorded.json"
+RECORDED = "recorded"
 SERIES = (100_000, 1_000_000, 10_000_000)
 PART_REAL = ("lenet-relu L+1", "lenet-relu 2L", "pensia_fc2 2L")
 REGRESSION = 1.2
 STAGES = ("construct", "verify", "evaluate")
 LEAST_SECONDS = 0.02
 """Shorter stages are too short to be compared."""
-
-
-def describe_machine() -> dict[str, str]:
-    """What the figures were measured on, and what was measured."""
-    models = [
-        line.split(":", 1)[1].strip()
-        for line in Path("/proc/cpuinfo").read_text().splitlines()
-        if line.startswith("model name")
-    ]
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout.strip()
-    return {
-        "machine": models[0] if models else platform.machine(),
-        "date": datetime.datetime.now(tz=datetime.UTC).date().isoformat(),
-        "commit": commit,
-    }
 
 
 def measure(names: list[str], sizes: list[int]) -> dict[str, Any]:
@@ -101,10 +78,10 @@ def main() -> int:
     parser.add_argument("--reference-python", default=sys.executable, help="that can run it")
     parser.add_argument("--json", type=Path, help="write the figures here too")
     arguments = parser.parse_args()
-    recorded = json.loads(RECORDED.read_text()) if RECORDED.exists() else None
+    recorded = read_record(RECORDED)
     if arguments.what == "page":
         if recorded is None:
-            print(f"nothing is recorded in {RECORDED.name}: run all first", file=sys.stderr)
+            print(f"nothing is recorded in {RECORDED}.json: run all first", file=sys.stderr)
             return 2
         write_page(recorded)
         draw_plot(recorded)
@@ -124,12 +101,11 @@ def main() -> int:
     figures = measure(names, list(SERIES if everything else SERIES[:1]))
     figures["reference"] = reference
     figures["solver"] = run_module("benchmarks.solver_throughput") if everything else None
-    text = json.dumps(figures, indent=1) + "\n"
     if arguments.json:
-        arguments.json.write_text(text)
+        arguments.json.write_text(json.dumps(figures, indent=1) + "\n")
     good = recorded is None or compare(figures, recorded)
     if everything:
-        RECORDED.write_text(text)
+        write_record(RECORDED, figures)
         write_page(figures)
         draw_plot(figures)
     return 0 if good else 1

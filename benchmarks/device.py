@@ -188,7 +188,7 @@ def main() -> int:
     if not cuda_is_available():
         print("no usable CUDA device on this machine: nothing was measured", file=sys.stderr)
         return 2
-    figures = {
+    figures: dict[str, Any] = {
         "device": describe_device(),
         "processor_cores": os.cpu_count(),
         "solver": [measure_case(*case) for case in CASES],

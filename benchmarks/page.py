@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
-FOLDER = Path(__file__).resolve().parent
+from benchmarks.records import FOLDER, read_record
+from benchmarks.service_page import describe_service
+from benchmarks.tables import table
+
 # the author's code, one core of a 2-core machine, the ReLU LeNet
 PUBLISHED = {
     "lenet-relu L+1": {"seconds": 233.0, "parameters": 1_146_208},
@@ -23,12 +25,6 @@ compares it with the last recorded ratios. Every target has a process of its own
 paper's m = 20, tolerance .01; fastest of three warm runs for each stage of the real targets.
 Measured on {machine}, {threads} threads, {date}, engine of commit {commit}.
 """
-
-
-def table(head: list[str], rows: list[list[str]]) -> str:
-    """A Markdown table."""
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
 
 
 def least_seconds(figures: dict[str, Any], peers: dict[str, Any], candidates: int = 20) -> float:
@@ -193,6 +189,7 @@ def write_page(recorded: dict[str, Any]) -> None:
     ]
     if recorded["solver"]:
         parts += ["## The solver\n", _solver(recorded["solver"]["grid"])]
+    parts += describe_service(read_record("recorded_service"), read_record("recorded_queue"))
     (FOLDER / "RESULTS.md").write_text("\n".join(parts))
 
 

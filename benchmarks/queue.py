@@ -2,7 +2,8 @@
 
 `python -m benchmarks.queue` prints one JSON object: how long a job waits from its submission to its
 start while workers are warm and idle, what the service adds to the engine's own time, how many
-LeNet 2L jobs a second two workers sustain, and how a crowd of small jobs drains. Needs the
+LeNet 2L jobs a second two workers sustain, and how a crowd of small jobs drains; `--record` keeps
+it for RESULTS.md. Needs the
 PostgreSQL and Redis of the tests (`tests/run_services.sh`) and the targets beside the repository.
 """
 
@@ -17,6 +18,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from benchmarks.records import describe_machine, read_record, write_record
 from benchmarks.targets import REAL_TARGETS
 from service.domain import JobKind, JobRequest, JobStatus
 from service.store import Store, open_store
@@ -104,8 +106,7 @@ def _measure_rate(customer: Customer, request: dict[str, Any], count: int) -> di
     def jobs() -> list[dict[str, Any]]:
         return list(customer.http.get(path).raise_for_status().json()["data"])
 
-    wait_until(lambda: all(job["terminal"] for job in jobs()), 300, "the batch")
-    found = jobs()
+    found = [_wait_for(customer, job) for job in jobs()]
     starts = [datetime.fromisoformat(job["started_at"]) for job in found]
     ends = [datetime.fromisoformat(job["finished_at"]) for job in found]
     seconds = (max(ends) - min(starts)).total_seconds()
@@ -157,6 +158,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("parts", nargs="*", default=["wait", "overhead", "rate", "drain"])
     parser.add_argument("--drain", type=int, default=5000)
+    parser.add_argument("--record", action="store_true", help="keep the figures for RESULTS.md")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, production(Path(folder), None, SETTINGS) as stack:
         stack.processes["second"] = stack.processes.pop("worker.celery_app")
@@ -178,6 +180,9 @@ def main() -> None:
             print(part, found[part], file=sys.stderr)
         store.dispose()
         customer.close()
+    if asked.record:
+        before = read_record("recorded_queue") or {}
+        write_record("recorded_queue", {**before, "of": describe_machine(), **found})
     print(json.dumps(found, indent=1))
 
 

@@ -2,8 +2,10 @@
 
 `python -m benchmarks.service` prints one JSON object: latencies of 200 status reads and 50
 submissions a second at the same time, how many of 200 event streams stay open meanwhile, how fast
-a mask is downloaded, and how busy this generator and the machine were. Needs the PostgreSQL of the
-tests (`tests/run_services.sh`). Other work on the machine shows as `idle_cores` near 0.
+a mask is downloaded, and how busy this generator and the machine were; `--record` keeps it for
+RESULTS.md. Needs the PostgreSQL and Redis of the tests (`tests/run_services.sh`). The housekeeper
+publishes what is submitted; no worker takes it. Other work on the machine shows as `idle_cores`
+near 0.
 """
 
 from __future__ import annotations
@@ -12,21 +14,22 @@ import argparse
 import asyncio
 import json
 import os
-import socket
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from benchmarks.records import describe_machine, write_record
 from service.settings import Settings
 from service.store import Store, open_store
 from service.store.schema import upgrade
 from tests.conftest import temporary_database
+from tests.journeys.stacks import free_port, temporary_redis, wait_until_ready
 
 STATISTICS = json.dumps({"kind": "statistics", "spec": {"candidates": 5, "trials": 10}}).encode()
 CONNECTIONS = 32
@@ -159,8 +162,9 @@ async def _measure(api: Api, ticket_id: str, seconds: float, streams: int) -> di
         "generator_cores": round(generator / seconds, 2),
         "idle_cores": round(idle / seconds, 2),
         "cores": os.cpu_count(),
-        "status_reads_200_per_s": reads.report(),
-        "submissions_50_per_s": submissions.report(),
+        "status_reads": reads.report(),
+        "submissions": submissions.report(),
+        "event_streams": streams,
         "event_streams_open": alive,
         "mask_megabytes_per_s": round(await _download(api, ticket_id), 1),
     }
@@ -205,22 +209,23 @@ def _fill(store: Store) -> tuple[str, str]:
     return key, ticket.id
 
 
-def _serve(settings: Settings, port: int, processes: int = 1) -> subprocess.Popen[bytes]:
-    api = "service.api.application:create_app_from_environment"
-    command = [sys.executable, "-m", "uvicorn", api, "--factory", "--port", str(port)]
-    process = subprocess.Popen(
-        [*command, "--workers", str(processes), "--no-access-log", "--log-level", "warning"],
-        env=os.environ | settings.to_environment(),
-        stderr=subprocess.DEVNULL,
-    )
-    while process.poll() is None:
-        try:
-            socket.create_connection(("127.0.0.1", port), 0.2).close()
-        except OSError:
-            time.sleep(0.1)
-        else:
-            return process
-    raise RuntimeError("the API did not start")
+@contextmanager
+def _serve(settings: Settings, port: int, processes: int) -> Iterator[None]:
+    """The API and the housekeeper, until they are asked no more."""
+    api = ["uvicorn", "service.api.application:create_app_from_environment", "--factory"]
+    api += ["--port", str(port), "--workers", str(processes)]
+    api += ["--no-access-log", "--log-level", "warning"]
+    with ExitStack() as started:
+        for command in (api, ["worker.housekeeper"]):
+            process = subprocess.Popen(
+                [sys.executable, "-m", *command],
+                env=os.environ | settings.to_environment(),
+                stderr=subprocess.DEVNULL,
+            )
+            started.enter_context(process)
+            started.callback(process.terminate)
+        wait_until_ready(f"http://127.0.0.1:{port}")
+        yield
 
 
 def main() -> None:
@@ -229,23 +234,27 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=30.0)
     parser.add_argument("--streams", type=int, default=200)
     parser.add_argument("--processes", type=int, default=2, help="of the API, as deployed")
+    parser.add_argument("--record", action="store_true", help="keep the figures for RESULTS.md")
     asked = parser.parse_args()
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    for url in temporary_database():
+    port = free_port()
+    with (
+        contextmanager(temporary_database)() as url,
+        temporary_redis() as broker_url,
+        tempfile.TemporaryDirectory() as folder,
+    ):
         upgrade(url)
-        with tempfile.TemporaryDirectory() as folder:
-            store = open_store(url)
-            key, ticket_id = _fill(store)
-            store.dispose()
-            process = _serve(Settings(data=Path(folder), database_url=url), port, asked.processes)
-            try:
-                api = Api(port, key)
-                measured = asyncio.run(_measure(api, ticket_id, asked.seconds, asked.streams))
-            finally:
-                process.terminate()
-                process.wait()
-    print(json.dumps(measured, indent=2))
+        store = open_store(url)
+        key, ticket_id = _fill(store)
+        store.dispose()
+        settings = Settings(data=Path(folder), database_url=url, broker_url=broker_url)
+        with _serve(settings, port, asked.processes):
+            measured = asyncio.run(
+                _measure(Api(port, key), ticket_id, asked.seconds, asked.streams)
+            )
+    measured = {"of": describe_machine(), "processes": asked.processes, **measured}
+    if asked.record:
+        write_record("recorded_service", measured)
+    print(json.dumps(measured, indent=1))
 
 
 if __name__ == "__main__":

@@ -63,7 +63,8 @@ def measure(request: PipelineRequest, builders: int, shard_problems: int) -> dic
     barrier = context.Barrier(builders + 1)
     with context.Pool(builders, _prepare, (barrier,)) as pool:
         barrier.wait()
-        timings, finished = Timings(), []
+        timings = Timings()
+        finished: list[FinishedShard] = []
         started, used = time.perf_counter(), time.process_time()
         work: Any = plan_division(load_material(request), Division(0, shard_problems))
         timings.plan = time.process_time() - used

@@ -58,7 +58,7 @@ def peak_additions() -> float:
     row, table, repeats = make_rows(1), make_rows(171), 20_000
     row[:], table[:] = 0, 1
     seconds = least_seconds(lambda: _scan_often(row, table, repeats))
-    return numba.get_num_threads() * repeats * table.size / seconds
+    return float(numba.get_num_threads() * repeats * table.size / seconds)
 
 
 def random_problems(
@@ -96,7 +96,7 @@ def brute_force(batch: ProblemBatch) -> float:
                 sums = np.concatenate((sums, sums + item))
             np.abs(sums - target).min()
 
-    return min(problems, batch.targets.size) / least_seconds(solve, 1)
+    return float(min(problems, batch.targets.size) / least_seconds(solve, 1))
 
 
 def measure(

@@ -7,6 +7,7 @@ layer. A ``Certificate`` also holds the plain bounds, by norms alone, for compar
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,7 +27,7 @@ from ltengine.errors import Canceled
 from ltengine.network import Network
 from ltengine.progress import AskCancel, never_cancel
 from ltengine.role import Role
-from ltengine.sparse_network import SparseLayer
+from ltengine.sparse_network import LayerCells
 from ltengine.sparse_rows import from_entries
 from ltengine.specification import InputSpecification, Specification
 from ltengine.ticket import Ticket
@@ -45,7 +46,7 @@ def input_bounds(domain: InputSpecification) -> tuple[float, float]:
 def _differences(
     ticket: Ticket,
     network: Network,
-    layers: tuple[SparseLayer, ...],
+    layers: Sequence[LayerCells],
     bounds: tuple[float, float],
     enclosure: Enclosure,
     cancel: AskCancel,
@@ -107,15 +108,16 @@ def _largest_carries(
     """(neuron, unit) the largest sum of |carry| that a copy of the neuron has from the unit."""
     target, difference = network.layers[number - 1], differences[number - 1]
     largest = np.zeros(target.weight.shape)
-    if difference.carry is not None:
-        unit = differences[number - 2].neurons[difference.carry.columns]
-        sums = from_entries(
-            difference.carry.rows(),
-            unit,
-            np.abs(difference.carry.values),
-            (difference.bias.size, target.inputs),
-        )
-        np.maximum.at(largest, (difference.neurons[sums.rows()], sums.columns), sums.values)
+    if not difference.carries:
+        return largest
+    for part in difference.parts():
+        if part.carry is None:
+            continue
+        unit = differences[number - 2].neurons[part.carry.columns]
+        size = (part.carry.height, target.inputs)
+        sums = from_entries(part.carry.rows(), unit, np.abs(part.carry.values), size)
+        neurons = difference.neurons[part.rows]
+        np.maximum.at(largest, (neurons[sums.rows()], sums.columns), sums.values)
     return largest
 
 
@@ -147,7 +149,7 @@ class Certificate:
 def issue_certificate(
     ticket: Ticket,
     network: Network,
-    layers: tuple[SparseLayer, ...],
+    layers: Sequence[LayerCells],
     specification: Specification,
     *,
     cancel: AskCancel = never_cancel,
@@ -177,7 +179,7 @@ def issue_certificate(
 def certify(
     ticket: Ticket,
     network: Network,
-    layers: tuple[SparseLayer, ...],
+    layers: Sequence[LayerCells],
     specification: Specification,
 ) -> NDArray[np.float64]:
     """(output,) an upper bound of |ticket - target| for every input in the domain.

@@ -19,7 +19,7 @@ from ltengine.errors import EngineError
 from ltengine.network import Network
 from ltengine.progress import AskCancel, ReportProgress, ignore_progress, never_cancel
 from ltengine.source import Distribution, Source
-from ltengine.sparse_network import rebuild
+from ltengine.sparse_network import ticket_layers
 from ltengine.specification import Specification
 from ltengine.ticket import Ticket, TicketLayer
 
@@ -102,7 +102,9 @@ def conclude_attempt(
     ticket = assemble_ticket(found, network, specification)
     if specification.tolerance.output is None:
         return ConstructedTicket(ticket, found, None, attempt)
-    certificate = issue_certificate(ticket, network, rebuild(ticket), specification, cancel=cancel)
+    certificate = issue_certificate(
+        ticket, network, ticket_layers(ticket), specification, cancel=cancel
+    )
     return ConstructedTicket(ticket, found, certificate, attempt)
 
 

@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from ltengine.activation import IDENTITY, Activation
 from ltengine.evaluation import TILE_BYTES, CompactLayer, multiply_tile
+from ltengine.lanes import add_product, fill, store
 from ltengine.network import Network
 from ltengine.sparse_rows import SparseRows, from_dense, from_entries
 
@@ -24,22 +26,44 @@ SAMPLES_PER_TILE = TILE_BYTES // 8
 
 @dataclass(frozen=True, slots=True)
 class _Stage:
-    """A layer in double precision, and its cells by column for the way back."""
+    """A layer: row-compressed cells in single or double precision.
 
-    cells: SparseRows
-    back: SparseRows
-    biases: Array
+    Attributes:
+        offsets: (row + 1,)
+        columns: (cell,) into the layer below.
+        values: (cell,)
+        biases: (row,)
+        activation: after the sum.
+        inputs: neurons of the layer below.
+    """
+
+    offsets: NDArray[np.int64]
+    columns: NDArray[np.int32]
+    values: NDArray[np.floating]
+    biases: NDArray[np.floating]
     activation: Activation
+    inputs: int
 
 
-def _stage(cells: SparseRows, biases: Array, activation: Activation) -> _Stage:
-    return _Stage(cells, cells.transposed(), biases, activation)
+def _stage(cells: SparseRows, biases: NDArray[np.floating], activation: Activation) -> _Stage:
+    return _Stage(cells.offsets, cells.columns, cells.values, biases, activation, cells.width)
 
 
-def _product(cells: SparseRows, biases: Array, x: Array) -> Array:
-    y = np.empty((cells.height, SAMPLES_PER_TILE))
-    multiply_tile(cells.offsets, cells.columns, cells.values, biases, x, y)
-    return y
+@numba.njit(nogil=True, cache=True)
+def _multiply_tile_back(offsets, columns, values, x, y):  # type: ignore[no-untyped-def]
+    """y[column] = sum over the column's cells of value * x[row], in the order of rows."""
+    tile = x.shape[1]
+    half = tile // 2
+    y[:] = 0
+    one = x.dtype.type(1)
+    for row in range(x.shape[0]):
+        for cell in range(offsets[row], offsets[row + 1]):
+            place = np.intp(columns[cell]) * tile
+            value = x.dtype.type(values[cell])
+            left = add_product(fill(x.dtype.type(0)), one, y, place)
+            right = add_product(fill(x.dtype.type(0)), one, y, place + half)
+            store(add_product(left, value, x, row * tile), y, place)
+            store(add_product(right, value, x, row * tile + half), y, place + half)
 
 
 class Chain:
@@ -57,7 +81,9 @@ class Chain:
         """(output, sample), and the pre-activations of each layer."""
         drives = []
         for stage in self._stages:
-            drives.append(_product(stage.cells, stage.biases, x))
+            drives.append(np.empty((stage.biases.size, SAMPLES_PER_TILE)))
+            cells = stage.offsets, stage.columns, stage.values
+            multiply_tile(*cells, stage.biases, x, drives[-1])
             x = np.asarray(stage.activation.value(drives[-1]))
         return x, drives
 
@@ -65,7 +91,8 @@ class Chain:
         """(input, sample) of the outputs' sum weighted by ``seed`` (output, sample)."""
         for stage, drive in zip(reversed(self._stages), reversed(drives), strict=True):
             pull = seed * stage.activation.derivative(drive)
-            seed = _product(stage.back, np.zeros(stage.back.height), pull)
+            seed = np.empty((stage.inputs, SAMPLES_PER_TILE))
+            _multiply_tile_back(stage.offsets, stage.columns, stage.values, pull, seed)
         return seed
 
 
@@ -84,68 +111,80 @@ def target_chain(network: Network, activation: Activation) -> Chain:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Cells:
-    """A layer's cells in any order."""
-
-    rows: NDArray[np.int64]
-    columns: NDArray[np.int64]
-    values: Array
-    biases: Array
-    activation: Activation
-
-
-def _merge_carriers(layer: _Cells, above: _Cells, inputs: int) -> tuple[_Cells, _Cells]:
+def _merge_carriers(layer: _Stage, above: _Stage) -> tuple[_Stage, _Stage]:
     """Let neurons phi(w x) of one x and one sign of w be one, where phi(w x) = |w| phi(+-x).
 
     A target unit is read through dozens of them, so that this leaves a fraction of the cells; real
     numbers stay what they are.
     """
-    activation, height = layer.activation, layer.biases.size
-    counts = np.bincount(layer.rows, minlength=height)
+    activation, inputs, height = layer.activation, layer.inputs, layer.biases.size
+    counts = np.diff(layer.offsets)
     carries = (counts == 1) & (layer.biases == 0)
-    if not (activation.piecewise_linear and activation.intercept == 0.0):
-        carries[:] = False
+    exact = activation.piecewise_linear and activation.intercept == 0.0
+    if not exact or 2 * np.count_nonzero(carries) < height:
+        return layer, above
+    rows = np.repeat(np.arange(height), counts)
+    values = layer.values.astype(np.float64)
     column, weight = np.zeros(height, np.int64), np.ones(height)
-    carried = carries[layer.rows]
-    column[layer.rows[carried]] = layer.columns[carried]
-    weight[layer.rows[carried]] = layer.values[carried]
+    carried = carries[rows]
+    column[rows[carried]] = layer.columns[carried]
+    weight[rows[carried]] = values[carried]
     kinds = np.where(carries, 2 * column + (weight < 0), 2 * inputs + np.arange(height))
     kinds, place = np.unique(kinds, return_inverse=True)
     merged = kinds[kinds < 2 * inputs]
     biases = np.zeros(kinds.size)
     biases[place[~carries]] = layer.biases[~carries]
-    below = _Cells(
-        np.concatenate((np.arange(merged.size), place[layer.rows[~carried]])),
+    below = from_entries(
+        np.concatenate((np.arange(merged.size), place[rows[~carried]])),
         np.concatenate((merged // 2, layer.columns[~carried])),
-        np.concatenate((1.0 - 2.0 * (merged % 2), layer.values[~carried])),
-        biases,
-        activation,
+        np.concatenate((1.0 - 2.0 * (merged % 2), values[~carried])),
+        (kinds.size, inputs),
     )
-    values = above.values * np.abs(weight)[above.columns]
-    return below, _Cells(above.rows, place[above.columns], values, above.biases, above.activation)
+    reads = _renamed(above, place, np.abs(weight), kinds.size)
+    return _stage(below, biases, activation), _stage(reads, above.biases, above.activation)
+
+
+def _renamed(layer: _Stage, place: NDArray[np.int64], weight: Array, neurons: int) -> SparseRows:
+    """The layer's cells, reading ``place`` with ``weight``; those of one place add up."""
+    cells = layer.offsets, layer.columns, layer.values, place, weight
+    offsets = np.zeros(layer.offsets.size, np.int64)
+    nothing = np.zeros(0, np.int32), np.zeros(0)
+    _add_up(*cells, neurons, offsets, *nothing)
+    np.cumsum(offsets, out=offsets)
+    columns, values = np.empty(int(offsets[-1]), np.int32), np.empty(int(offsets[-1]))
+    _add_up(*cells, neurons, offsets, columns, values)
+    return SparseRows(offsets, columns, values, neurons)
+
+
+@numba.njit(cache=True)
+def _add_up(  # type: ignore[no-untyped-def]
+    offsets, columns, values, place, weight, neurons, new_offsets, new_columns, new_values
+):
+    """Fill in the sums; where there is no room for them yet, count them in new_offsets[row + 1]."""
+    sums, read = np.zeros(neurons), np.zeros(neurons, np.bool_)
+    for row in range(offsets.size - 1):
+        for cell in range(offsets[row], offsets[row + 1]):
+            column = columns[cell]
+            sums[place[column]] += values[cell] * weight[column]
+            read[place[column]] = True
+        entry = new_offsets[row]
+        for neuron in range(neurons):
+            if read[neuron]:
+                if new_columns.size:
+                    new_columns[entry], new_values[entry] = neuron, sums[neuron]
+                    entry += 1
+                else:
+                    new_offsets[row + 1] += 1
+                sums[neuron], read[neuron] = 0.0, False
 
 
 def ticket_chain(layers: Sequence[CompactLayer], inputs: int) -> Chain:
     """The ticket, its carriers merged; it reads ``inputs`` numbers."""
-    cells = [
-        _Cells(
-            np.repeat(np.arange(layer.biases.size), np.diff(layer.offsets)),
-            layer.columns.astype(np.int64),
-            layer.values.astype(np.float64),
-            layer.biases.astype(np.float64),
-            layer.activation,
-        )
-        for layer in layers
-    ]
     stages = []
-    for number in range(len(cells)):
-        if number + 1 < len(cells):
-            pair = _merge_carriers(cells[number], cells[number + 1], inputs)
-            cells[number : number + 2] = pair
-        layer = cells[number]
-        shape = (layer.biases.size, inputs)
-        rows = from_entries(layer.rows, layer.columns, layer.values, shape)
-        stages.append(_stage(rows, layer.biases, layer.activation))
+    for layer in layers:
+        cells = layer.offsets, layer.columns, layer.values
+        stages.append(_Stage(*cells, layer.biases, layer.activation, inputs))
         inputs = layer.biases.size
+    for number in range(len(stages) - 1):
+        stages[number : number + 2] = _merge_carriers(stages[number], stages[number + 1])
     return Chain(stages)

@@ -12,16 +12,17 @@ and activations of univariate neurons that are only nearly linear.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ltengine.activation import Activation
-from ltengine.effective import Meaning, effective_rows
+from ltengine.effective import LiveCells, Meaning, effective_parameters, live_cells
 from ltengine.network import DenseLayer
-from ltengine.sparse_network import SparseLayer
-from ltengine.sparse_rows import SparseRows, from_dense, from_entries, stack
+from ltengine.sparse_network import LayerCells
+from ltengine.sparse_rows import SparseRows, from_dense, from_entries
 from ltengine.ticket import TicketLayer
 
 Array = NDArray[np.float64]
@@ -37,6 +38,8 @@ EXACT_ACTIVATIONS = frozenset({"identity", "relu", "relu6", "abs", "hardtanh"})
 ADDS_FIRST = frozenset({"hardsigmoid", "hardswish", "shifted_relu"})
 """Activations that add before they multiply: their rounding need not shrink with their value."""
 NO_COPY = -1
+MOST_HELD = 1 << 23
+"""Terms of a layer that are held, at some 12 bytes each; more are made anew when needed."""
 
 
 def rounding_growth(operations: Array) -> Array:
@@ -98,20 +101,49 @@ class ParameterErrors:
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
-    """The terms above for the live copies of one layer; ``carry`` is None in the first.
+class DifferencePart:
+    """The linear terms above for some live copies, ``first`` and those after it.
 
-    ``carry_turn`` is how much ``carry`` differs for copies below 0; None where it does not.
+    ``carry`` is None in the first layer; ``carry_turn`` is how much ``carry`` differs for copies
+    below 0, None where it does not.
     """
 
-    neurons: NDArray[np.int64]
+    first: int
     carry: SparseRows | None
     carry_turn: SparseRows | None
     own: SparseRows
     turn: SparseRows
+
+    @property
+    def rows(self) -> slice:
+        """Its copies among the live ones."""
+        return slice(self.first, self.first + self.own.height)
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """The terms above for the live copies of one layer.
+
+    Attributes:
+        neurons: (copy,) the target neuron it is a copy of.
+        bias: (copy,)
+        radius: (copy,)
+        parameters: their errors.
+        entries: how many terms ``own`` and ``carry`` have in all parts.
+        carries: whether errors of copies below are passed on.
+        turns: whether any term differs for what is below 0.
+        parts: makes the linear terms, some rows after the other; anew each time where they are too
+            many to be held.
+    """
+
+    neurons: NDArray[np.int64]
     bias: Array
     radius: Array
     parameters: ParameterErrors
+    entries: int
+    carries: bool
+    turns: bool
+    parts: Callable[[], Iterable[DifferencePart]]
 
 
 def _plain(copy: NDArray[np.int64], supremum: Array, noise: Array) -> Emission:
@@ -126,17 +158,17 @@ def input_emission(supremum: Array) -> Emission:
 
 
 def _constant_noise(
-    layer: TicketLayer, cells: SparseLayer, below: Emission, value: Array
+    layer: TicketLayer, cells: LayerCells, below: Emission, value: Array
 ) -> tuple[Array, Array]:
     """(supremum, noise) of the layer's constant neurons, which emit ``value`` but for rounding."""
-    first, start = layer.first_constant, int(cells.offsets[layer.first_constant])
-    rows, columns = cells.rows[start:] - first, cells.columns[start:]
-    weights = np.abs(cells.values[start:])
-    taken = np.bincount(rows, weights * below.supremum[columns], minlength=layer.constants)
-    passed = np.bincount(rows, weights * below.noise[columns], minlength=layer.constants)
-    counts = np.diff(cells.offsets)[first:]
-    taken = taken + np.abs(cells.biases[first:])
-    rounded = rounding_growth(counts + 2.0) * taken
+    part = cells.between(layer.first_constant, layer.width)
+    weights = np.abs(part.values)
+    taken = np.bincount(
+        part.rows, weights * below.supremum[part.columns], minlength=layer.constants
+    )
+    passed = np.bincount(part.rows, weights * below.noise[part.columns], minlength=layer.constants)
+    taken = taken + np.abs(part.biases)
+    rounded = rounding_growth(np.diff(part.offsets) + 2.0) * taken
     noise = layer.activation.lipschitz * (passed + rounded)
     noise += activation_rounding(layer.activation, np.abs(value) + noise, taken + noise)
     return np.abs(value) + noise, noise
@@ -144,7 +176,7 @@ def _constant_noise(
 
 def copies_emission(
     layer: TicketLayer,
-    cells: SparseLayer,
+    cells: LayerCells,
     meaning: Meaning,
     below: Emission,
     live: NDArray[np.int64],
@@ -161,14 +193,14 @@ def copies_emission(
 
 
 def univariate_emission(
-    layer: TicketLayer, cells: SparseLayer, meaning: Meaning, below: Emission
+    layer: TicketLayer, cells: LayerCells, meaning: Meaning, below: Emission
 ) -> Emission:
     """Univariate neurons phi(w x) of the one neuron that each reads; constants."""
     first, activation = layer.first_constant, layer.activation
-    inside = slice(0, int(cells.offsets[first]))
-    rows, columns = cells.rows[inside], cells.columns[inside]
+    part = cells.between(0, first)
+    rows, columns = part.rows, part.columns
     weights = np.zeros(layer.width)
-    weights[rows] = cells.values[inside]
+    weights[rows] = part.values
     copy, reads = np.full(layer.width, NO_COPY), np.full(layer.width, NO_COPY)
     reach, passed = np.zeros(layer.width), np.zeros(layer.width)
     copy[rows] = below.copy[columns]
@@ -201,26 +233,7 @@ def univariate_emission(
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _LiveCells:
-    """Cells of the live copies, their rows counted among those."""
-
-    rows: NDArray[np.int64]
-    columns: NDArray[np.int64]
-    values: Array
-    counts: NDArray[np.int64]
-
-
-def _live_cells(cells: SparseLayer, live: NDArray[np.int64]) -> _LiveCells:
-    place = np.full(cells.width, -1)
-    place[live] = np.arange(live.size)
-    rows = place[cells.rows]
-    inside = rows >= 0
-    counts = np.diff(cells.offsets)[live]
-    return _LiveCells(rows[inside], cells.columns[inside], cells.values[inside], counts)
-
-
-def _deviations(cells: _LiveCells, below: Emission) -> Array:
+def _deviations(cells: LiveCells, below: Emission) -> Array:
     """(cell,) what each cell adds to its row's radius for activations that are nearly linear.
 
     Two cells of a row with opposite weights that read neurons with opposite weights from one
@@ -238,19 +251,17 @@ def _deviations(cells: _LiveCells, below: Emission) -> Array:
     paired = np.abs(cells.values) * below.paired_deviation[cells.columns]
     size[first[pair]] = paired[first[pair]]
     size[second[pair]] = 0.0
-    return size
+    return np.asarray(size, np.float64)
 
 
-def _carries(
-    cells: _LiveCells, below: Emission, height: int
-) -> tuple[SparseRows | None, SparseRows | None]:
+def _carries(cells: LiveCells, below: Emission) -> tuple[SparseRows | None, SparseRows | None]:
     """What rows pass on of the errors of copies: for copies >= 0, and the change where < 0."""
     copy = below.copy[cells.columns]
     carried = copy != NO_COPY
     if not carried.any():
         return None, None
     rows, columns, values = cells.rows[carried], cells.columns[carried], cells.values[carried]
-    shape = (height, below.copies)
+    shape = (cells.neurons.size, below.copies)
     plus, minus = values * below.plus[columns], values * below.minus[columns]
     carry = from_entries(rows, copy[carried], plus, shape)
     if np.array_equal(plus, minus):
@@ -271,9 +282,64 @@ def _parameter_errors(
     return ParameterErrors(max(float(weights.max()), float(np.abs(bias).max())), total, count)
 
 
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """Everything about some live copies."""
+
+    part: DifferencePart
+    bias: Array
+    radius: Array
+    errors: ParameterErrors
+
+
+@dataclass(frozen=True, slots=True)
+class _Layer:
+    """A layer of copies and what it reads: what ``build_difference`` was asked about."""
+
+    layer: TicketLayer
+    cells: LayerCells
+    meaning: Meaning
+    below: Emission
+    used: NDArray[np.bool_]
+    target: DenseLayer
+    nonnegative: bool
+
+    def rows(self) -> Iterator[_Rows]:
+        """The live copies, some after the other."""
+        first = 0
+        for cells in live_cells(self.layer, self.cells, self.meaning, self.used):
+            yield self._rows(first, cells)
+            first += cells.neurons.size
+
+    def parts(self) -> Iterator[DifferencePart]:
+        """Their linear terms."""
+        return (rows.part for rows in self.rows())
+
+    def _rows(self, first: int, cells: LiveCells) -> _Rows:
+        target, below = self.target, self.below
+        found = effective_parameters(self.layer, cells, self.meaning)
+        plus = found.plus - target.weight[found.neurons]
+        minus = plus if self.nonnegative else found.minus - target.weight[found.neurons]
+        bias = found.bias - (0.0 if target.bias is None else target.bias[found.neurons])
+        carry, carry_turn = _carries(cells, below)
+        weights, height = np.abs(cells.values), cells.neurons.size
+        noise = weights * below.noise[cells.columns]
+        if below.deviation.any():
+            noise += _deviations(cells, below)
+        taken = np.bincount(cells.rows, weights * below.supremum[cells.columns], minlength=height)
+        counts = np.bincount(cells.rows, minlength=height)
+        rounded = rounding_growth(np.asarray(counts + 2.0)) * (taken + np.abs(cells.biases))
+        return _Rows(
+            DifferencePart(first, carry, carry_turn, from_dense(plus), from_dense(minus - plus)),
+            bias,
+            np.bincount(cells.rows, noise, minlength=height) + rounded + SMALLEST,
+            _parameter_errors(target, found.neurons, plus, minus, bias),
+        )
+
+
 def build_difference(
     layer: TicketLayer,
-    cells: SparseLayer,
+    cells: LayerCells,
     meaning: Meaning,
     below: Emission,
     used: NDArray[np.bool_],
@@ -292,34 +358,32 @@ def build_difference(
         target: the target layer.
         nonnegative: its units never fall below 0.
     """
+    asked = _Layer(layer, cells, meaning, below, used, target, nonnegative)
     live = np.flatnonzero(used[: layer.first_constant])
-    own, turn, bias, errors = [], [], [], []
-    for rows in effective_rows(layer, cells, meaning, used):
-        plus = rows.plus - target.weight[rows.neurons]
-        minus = plus if nonnegative else rows.minus - target.weight[rows.neurons]
-        own.append(from_dense(plus))
-        turn.append(from_dense(minus - plus))
-        bias.append(rows.bias - (0.0 if target.bias is None else target.bias[rows.neurons]))
-        errors.append(_parameter_errors(target, rows.neurons, plus, minus, bias[-1]))
-    kept = _live_cells(cells, live)
-    carry, carry_turn = _carries(kept, below, live.size)
-    weights = np.abs(kept.values)
-    noise = weights * below.noise[kept.columns]
-    if below.deviation.any():
-        noise += _deviations(kept, below)
-    taken = np.bincount(kept.rows, weights * below.supremum[kept.columns], minlength=live.size)
-    rounded = rounding_growth(np.asarray(kept.counts + 2.0)) * (taken + np.abs(cells.biases[live]))
+    held: list[DifferencePart] = []
+    bias, radius = [np.zeros(0)], [np.zeros(0)]
+    largest, total, count, entries = 0.0, 0.0, 0, 0
+    carries = turns = False
+    for rows in asked.rows():
+        part, errors = rows.part, rows.errors
+        bias.append(rows.bias)
+        radius.append(rows.radius)
+        largest, total = max(largest, errors.largest), total + errors.total
+        count += errors.count
+        entries += part.own.values.size + (0 if part.carry is None else part.carry.values.size)
+        carries |= part.carry is not None
+        turns |= part.carry_turn is not None or part.turn.values.size > 0
+        if entries <= MOST_HELD:
+            held.append(part)
+        else:
+            held.clear()
     return Difference(
         live // layer.block_size,
-        carry,
-        carry_turn,
-        stack(own, target.inputs),
-        stack(turn, target.inputs),
-        np.concatenate([np.zeros(0), *bias]),
-        np.bincount(kept.rows, noise, minlength=live.size) + rounded + SMALLEST,
-        ParameterErrors(
-            max((part.largest for part in errors), default=0.0),
-            sum(part.total for part in errors),
-            sum(part.count for part in errors),
-        ),
+        np.concatenate(bias),
+        np.concatenate(radius),
+        ParameterErrors(largest, total, count),
+        entries,
+        carries,
+        turns,
+        (lambda: held) if entries <= MOST_HELD else asked.parts,
     )

@@ -63,6 +63,25 @@ class Meaning:
 
 
 @dataclass(frozen=True, slots=True)
+class LiveCells:
+    """Cells of some live copies.
+
+    Attributes:
+        neurons: (row,) source neurons, ascending.
+        rows: (cell,) into ``neurons``, ascending.
+        columns: (cell,)
+        values: (cell,)
+        biases: (row,)
+    """
+
+    neurons: NDArray[np.int64]
+    rows: NDArray[np.int64]
+    columns: NDArray[np.integer]
+    values: NDArray[np.float64]
+    biases: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
 class EffectiveRows:
     """Effective parameters of some copies.
 
@@ -241,10 +260,10 @@ def _sum_by_key(
     return sums.astype(np.float64, copy=False).reshape(shape)
 
 
-def effective_rows(
+def live_cells(
     layer: TicketLayer, cells: LayerCells, below: Meaning, live: NDArray[np.bool_]
-) -> Iterator[EffectiveRows]:
-    """Effective parameters of the live copies, in chunks of rows."""
+) -> Iterator[LiveCells]:
+    """Cells of the live copies, in chunks of rows."""
     rows = np.flatnonzero(live[: layer.first_constant])
     per_chunk = max(1, ENTRIES_PER_CHUNK // below.units)
     for begin in range(0, rows.size, per_chunk):
@@ -254,16 +273,30 @@ def effective_rows(
         place_of_row[chunk - chunk[0]] = np.arange(chunk.size)
         place = place_of_row[part.rows]
         inside = place >= 0
-        place, columns, values = place[inside], part.columns[inside], part.values[inside]
-        unit = below.unit[columns]
-        carried = unit != NO_UNIT
-        keys = place[carried] * below.units + unit[carried]
-        shape = (chunk.size, below.units)
-        plus, minus = (
-            _sum_by_key(keys, (values * gains[columns])[carried], shape)
-            for gains in (below.gain_plus, below.gain_minus)
+        yield LiveCells(
+            chunk, place[inside], part.columns[inside], part.values[inside], cells.biases[chunk]
         )
-        bias = np.bincount(place, values * below.value[columns], minlength=chunk.size)
-        yield EffectiveRows(
-            chunk, chunk // layer.block_size, plus, minus, bias + cells.biases[chunk]
-        )
+
+
+def effective_parameters(layer: TicketLayer, cells: LiveCells, below: Meaning) -> EffectiveRows:
+    """Effective parameters of some live copies."""
+    columns, height = cells.columns, cells.neurons.size
+    unit = below.unit[columns]
+    carried = unit != NO_UNIT
+    keys = cells.rows[carried] * below.units + unit[carried]
+    shape = (height, below.units)
+    plus, minus = (
+        _sum_by_key(keys, (cells.values * gains[columns])[carried], shape)
+        for gains in (below.gain_plus, below.gain_minus)
+    )
+    bias = np.bincount(cells.rows, cells.values * below.value[columns], minlength=height)
+    neurons = cells.neurons
+    return EffectiveRows(neurons, neurons // layer.block_size, plus, minus, bias + cells.biases)
+
+
+def effective_rows(
+    layer: TicketLayer, cells: LayerCells, below: Meaning, live: NDArray[np.bool_]
+) -> Iterator[EffectiveRows]:
+    """Effective parameters of the live copies, in chunks of rows."""
+    for chunk in live_cells(layer, cells, below, live):
+        yield effective_parameters(layer, chunk, below)

@@ -27,7 +27,7 @@ from ltengine.difference import Difference, activation_rounding
 from ltengine.joint_bound import Remainder, stack_remainders, total_sums
 from ltengine.network import DenseLayer
 from ltengine.slopes import Line, enclosing_line, slope_range
-from ltengine.sparse_rows import from_dense, multiply
+from ltengine.sparse_rows import add_product, from_dense
 
 Array = NDArray[np.float64]
 
@@ -135,10 +135,19 @@ def _through_layer(function: _Function, unit: Unit, copies: Copies | None, *, fi
     onto_errors = function.carry * copies.slope
     function.middle += onto_errors @ difference.bias
     function.radius += np.abs(onto_errors) @ difference.radius
-    function.own += multiply(onto_errors, difference.own)
-    if first:
-        function.turn = multiply(onto_errors, difference.turn)
-    function.carry = None if difference.carry is None else multiply(onto_errors, difference.carry)
+    own, turn = np.zeros(function.own.shape), np.zeros(function.own.shape) if first else None
+    carry: Array | None = None
+    for part in difference.parts():
+        some = onto_errors[:, part.rows]
+        add_product(some, part.own, own)
+        if turn is not None:
+            add_product(some, part.turn, turn)
+        if part.carry is not None:
+            if carry is None:
+                carry = np.zeros((onto_errors.shape[0], part.carry.width))
+            add_product(some, part.carry, carry)
+    function.own += own
+    function.turn, function.carry = turn, carry
 
 
 def _extremes(function: _Function, inputs: Interval) -> Interval:
@@ -203,11 +212,7 @@ class Enclosure:
 
     def _affordable(self, rows: int) -> bool:
         products = sum(float(unit.target.weight.size) for unit in self._units)
-        for copies in self._copies:
-            carry = copies.difference.carry
-            products += copies.difference.own.values.size + (
-                0 if carry is None else carry.values.size
-            )
+        products += sum(copies.difference.entries for copies in self._copies)
         return rows * products <= MOST_PRODUCTS
 
     def _at_inputs(self, function: _Function) -> _Function:
@@ -244,54 +249,61 @@ class Enclosure:
 
     def _settle(self, difference: Difference) -> Difference:
         """Terms in min(x, 0) as intervals, except at the inputs, where they are exact."""
-        if not self._units:
+        if not (self._units and difference.turns):
             return difference
         below = np.maximum(-self.below.low, 0.0)
-        reach = difference.turn.absolute_product(below) / 2
-        radius = difference.radius + reach
-        if difference.carry_turn is not None:
-            error = self._copies[-1].error
-            lowest = below[self._copies[-1].difference.neurons] + error
-            change = np.where(self._activation.nonnegative, 0.0, np.minimum(error, lowest))
-            radius = radius + difference.carry_turn.absolute_product(change)
-        turned = difference.turn.values * below[difference.turn.columns] / 2
-        middle = np.bincount(difference.turn.rows(), turned, minlength=radius.size)
-        return replace(difference, bias=difference.bias - middle, radius=radius)
+        error = self._copies[-1].error
+        lowest = below[self._copies[-1].difference.neurons] + error
+        change = np.where(self._activation.nonnegative, 0.0, np.minimum(error, lowest))
+        bias, radius = difference.bias.copy(), difference.radius.copy()
+        for part in difference.parts():
+            turn = part.turn
+            radius[part.rows] += turn.absolute_product(below) / 2
+            if part.carry_turn is not None:
+                radius[part.rows] += part.carry_turn.absolute_product(change)
+            turned = turn.values * below[turn.columns] / 2
+            bias[part.rows] -= np.bincount(turn.rows(), turned, minlength=turn.height)
+        return replace(difference, bias=bias, radius=radius)
 
     def _unsigned(self, difference: Difference) -> tuple[Interval, Array]:
         """Bounds without any cancellation, and the sums of absolute values."""
-        own, below = difference.own, self.below
-        first, second = own.values * below.low[own.columns], own.values * below.high[own.columns]
+        middle, below = difference.bias, self.below
+        low, high = np.zeros(middle.size), np.zeros(middle.size)
         radius = difference.radius.copy()
-        magnitude = own.absolute_product(self._magnitude_below) + np.abs(difference.bias) + radius
-        magnitude += difference.turn.absolute_product(self._magnitude_below)
-        if difference.carry is not None:
-            radius += difference.carry.absolute_product(self._copies[-1].error)
-            magnitude += difference.carry.absolute_product(self._copies[-1].magnitude)
-        if not self._units:
-            radius += difference.turn.absolute_product(self.below.supremum)
-        rows, height = own.rows(), radius.size
-        low = np.bincount(rows, np.minimum(first, second), minlength=height)
-        high = np.bincount(rows, np.maximum(first, second), minlength=height)
-        middle = difference.bias
+        magnitude = np.abs(middle) + radius
+        for part in difference.parts():
+            own, turn, carry, at = part.own, part.turn, part.carry, part.rows
+            ends = own.values * below.low[own.columns], own.values * below.high[own.columns]
+            rows = own.rows()
+            low[at] = np.bincount(rows, np.minimum(*ends), minlength=own.height)
+            high[at] = np.bincount(rows, np.maximum(*ends), minlength=own.height)
+            magnitude[at] += own.absolute_product(self._magnitude_below)
+            magnitude[at] += turn.absolute_product(self._magnitude_below)
+            if carry is not None:
+                radius[at] += carry.absolute_product(self._copies[-1].error)
+                magnitude[at] += carry.absolute_product(self._copies[-1].magnitude)
+            if not self._units:
+                radius[at] += turn.absolute_product(below.supremum)
         return Interval(low + middle - radius, high + middle + radius), magnitude
 
     def _functions(self, difference: Difference) -> Iterator[_Function]:
         """The rows of a difference, expressed by the inputs, in chunks."""
-        carry = difference.carry
-        width = max(difference.own.width, 0 if carry is None else carry.width)
-        step = max(1, ENTRIES_PER_CHUNK // width)
-        for first in range(0, difference.bias.size, step):
-            last = min(first + step, difference.bias.size)
-            yield self._at_inputs(
-                _Function(
-                    None if carry is None else carry.dense(first, last),
-                    difference.own.dense(first, last),
-                    None if self._units else difference.turn.dense(first, last),
-                    difference.bias[first:last].copy(),
-                    difference.radius[first:last].copy(),
+        for part in difference.parts():
+            carry, height = part.carry, part.own.height
+            width = max(part.own.width, 0 if carry is None else carry.width)
+            step = max(1, ENTRIES_PER_CHUNK // width)
+            for first in range(0, height, step):
+                last = min(first + step, height)
+                at = slice(part.first + first, part.first + last)
+                yield self._at_inputs(
+                    _Function(
+                        None if carry is None else carry.dense(first, last),
+                        part.own.dense(first, last),
+                        None if self._units else part.turn.dense(first, last),
+                        difference.bias[at].copy(),
+                        difference.radius[at].copy(),
+                    )
                 )
-            )
 
     def _errors(self, difference: Difference, *, hidden: bool) -> tuple[Interval, Array]:
         """Bounds of a difference, and its sums of absolute values."""

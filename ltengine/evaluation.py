@@ -7,6 +7,7 @@ share the tiles, and no result depends on which thread took which.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -17,10 +18,12 @@ from numpy.typing import NDArray
 from ltengine.activation import Activation
 from ltengine.lanes import REGISTER_BYTES, add_product, fill, store
 from ltengine.network import Network
-from ltengine.sparse_network import SparseLayer
+from ltengine.sparse_network import LayerCells, spans
 
 TILE_BYTES = 2 * REGISTER_BYTES
 SAMPLES_PER_TILE = TILE_BYTES // 4
+CELLS_PER_CHUNK = 1 << 21
+"""Drawn at once, at some 16 bytes each."""
 SAMPLES_PER_BATCH = 1000
 """The target is evaluated on this many at once."""
 
@@ -46,24 +49,23 @@ class CompactLayer:
     activation: Activation
 
 
-def compact(layers: tuple[SparseLayer, ...]) -> tuple[CompactLayer, ...]:
+def compact(layers: Sequence[LayerCells]) -> tuple[CompactLayer, ...]:
     """Drop the neurons that nothing reads; the last layer keeps all of its own."""
     result: list[CompactLayer] = []
-    keep = np.arange(layers[-1].width)
+    keep = np.arange(layers[-1].biases.size)
     for number in range(len(layers) - 1, -1, -1):
         layer = layers[number]
         counts = np.diff(layer.offsets)[keep]
-        kept = np.zeros(layer.width, dtype=np.bool_)
-        kept[keep] = True
-        inside = kept[layer.rows]
-        columns = layer.columns[inside]
+        offsets = np.concatenate(([0], np.cumsum(counts)))
+        columns, values = _kept_cells(layer, keep, int(offsets[-1]))
         below, place = _places(columns, all_of_them=number == 0)
+        np.take(place, columns, out=columns)
         result.append(
             CompactLayer(
                 keep,
-                np.concatenate(([0], np.cumsum(counts))),
-                place[columns],
-                layer.values[inside].astype(np.float32),
+                offsets,
+                columns,
+                values,
                 layer.biases[keep].astype(np.float32),
                 layer.activation,
             )
@@ -72,8 +74,25 @@ def compact(layers: tuple[SparseLayer, ...]) -> tuple[CompactLayer, ...]:
     return tuple(reversed(result))
 
 
+def _kept_cells(
+    layer: LayerCells, keep: NDArray[np.int64], count: int
+) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    """Columns and values of the cells of some rows, drawn some rows at a time."""
+    kept = np.zeros(layer.biases.size, dtype=np.bool_)
+    kept[keep] = True
+    columns, values = np.empty(count, np.int32), np.empty(count, np.float32)
+    begin = 0
+    for first, last in spans(layer.offsets, CELLS_PER_CHUNK):
+        part = layer.between(first, last)
+        inside = kept[first:last][part.rows]
+        end = begin + int(np.count_nonzero(inside))
+        columns[begin:end], values[begin:end] = part.columns[inside], part.values[inside]
+        begin = end
+    return columns, values
+
+
 def _places(
-    columns: NDArray[np.integer], *, all_of_them: bool
+    columns: NDArray[np.int32], *, all_of_them: bool
 ) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
     """The neurons that are read, and (neuron,) the place of each among them.
 
@@ -88,17 +107,18 @@ def _places(
 def multiply_tile(offsets, columns, values, biases, x, y):  # type: ignore[no-untyped-def]
     """y[row] = biases[row] + sum over the row's cells of value * x[column], lane by lane.
 
-    The rows of x and y are TILE_BYTES long.
+    The rows of x and y are TILE_BYTES long; values and biases may be of less precision than they.
     """
     tile = x.shape[1]
     half = tile // 2
     for row in range(y.shape[0]):
-        left = fill(biases[row])
+        left = fill(x.dtype.type(biases[row]))
         right = left
         for cell in range(offsets[row], offsets[row + 1]):
             place = np.intp(columns[cell]) * tile
-            left = add_product(left, values[cell], x, place)
-            right = add_product(right, values[cell], x, place + half)
+            value = x.dtype.type(values[cell])
+            left = add_product(left, value, x, place)
+            right = add_product(right, value, x, place + half)
         store(left, y, row * tile)
         store(right, y, row * tile + half)
 

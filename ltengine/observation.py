@@ -8,6 +8,7 @@ large already; its steps shrink from the width of the domain.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -22,7 +23,7 @@ from ltengine.network import Network
 from ltengine.progress import AskCancel, never_cancel
 from ltengine.randomness import random_words
 from ltengine.source import uniform_from_words
-from ltengine.sparse_network import SparseLayer
+from ltengine.sparse_network import LayerCells
 from ltengine.specification import InputSpecification
 
 Array = NDArray[np.float64]
@@ -82,7 +83,7 @@ def starting_points(domain: InputSpecification, inputs: int, starts: int, seed: 
 
 
 def search_largest_error(
-    layers: tuple[SparseLayer, ...],
+    layers: Sequence[LayerCells],
     network: Network,
     activation: Activation,
     domain: InputSpecification,

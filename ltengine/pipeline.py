@@ -42,7 +42,7 @@ from ltengine.report import (
     describe_ticket,
 )
 from ltengine.solvers.meet_in_the_middle import MeetInTheMiddleSolver
-from ltengine.sparse_network import SparseLayer, rebuild
+from ltengine.sparse_network import LayerCells, ticket_layers
 from ltengine.specification import (
     Specification,
     parse_specification,
@@ -102,7 +102,7 @@ class _Observation:
 
 def _observe(
     network: Network,
-    layers: tuple[SparseLayer, ...],
+    layers: tuple[LayerCells, ...],
     specification: Specification,
     dataset: Dataset | None,
     cancel: AskCancel,
@@ -231,7 +231,7 @@ def finish_ticket(
     step("verify", 0, 1, progress, cancel)
     verdict = verify(ticket, network, found.certificate)
     _require_valid(verdict)
-    layers = rebuild(ticket)
+    layers = ticket_layers(ticket)
     certificate = found.certificate or issue_certificate(
         ticket, network, layers, specification, cancel=cancel
     )
@@ -297,7 +297,7 @@ def warm_up() -> None:
     hard = ProblemBatch(np.ones((1, 2), np.int32), np.array([2]), np.full(1, 9, np.int32), 0, 2)
     MeetInTheMiddleSolver().solve(hard)  # small constructions never need it
     ticket = assemble_ticket(found, network, specification)
-    cells = rebuild(ticket)
+    cells = ticket_layers(ticket)
     verify(ticket, network)
     ticket_to_bytes(ticket)
     issue_certificate(ticket, network, cells, specification)

@@ -6,6 +6,7 @@ layer gives the values of the rows that are asked for, and draws them then.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -31,6 +32,11 @@ class LayerCells(Protocol):
     @property
     def biases(self) -> NDArray[np.float64]:
         """(width,) scaled, 0 where the bias is pruned."""
+        ...
+
+    @property
+    def activation(self) -> Activation:
+        """After the sum."""
         ...
 
     def between(self, first: int, last: int) -> SparseLayer:
@@ -96,6 +102,11 @@ class DrawnLayer:
     def offsets(self) -> NDArray[np.int64]:
         """(width + 1,) where each row's cells begin."""
         return self.layer.mask.offsets
+
+    @property
+    def activation(self) -> Activation:
+        """After the sum."""
+        return self.layer.activation
 
     def between(self, first: int, last: int) -> SparseLayer:
         """Rows first ... last - 1 with their values, counted from 0."""
@@ -163,6 +174,16 @@ def _draw_cells(  # type: ignore[no-untyped-def]
             cell = normal_value(np.int64(word >> np.uint64(8))) if normal else uniform_value(word)
             rows[c] = r
             values[c] = cell * sign
+
+
+def spans(offsets: NDArray[np.int64], cells: int) -> Iterator[tuple[int, int]]:
+    """Successive rows first ... last - 1 of about so many cells at most, but for a longer row."""
+    first, height = 0, offsets.size - 1
+    while first < height:
+        fits = int(np.searchsorted(offsets, offsets[first] + cells, "right")) - 1
+        last = min(max(fits, first + 1), height)
+        yield first, last
+        first = last
 
 
 def ticket_layers(ticket: Ticket) -> tuple[DrawnLayer, ...]:

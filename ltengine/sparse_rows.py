@@ -63,11 +63,15 @@ class SparseRows:
 
 
 def from_entries(
-    rows: NDArray[np.int64], columns: NDArray[np.int64], values: Array, shape: tuple[int, int]
+    rows: NDArray[np.integer], columns: NDArray[np.integer], values: Array, shape: tuple[int, int]
 ) -> SparseRows:
     """Entries in any order; those at the same place add up."""
-    keys, place = np.unique(rows * shape[1] + columns, return_inverse=True)
-    sums = np.bincount(place, values, minlength=keys.size).astype(np.float64)
+    keys = rows * np.int64(shape[1]) + columns
+    if (keys[1:] > keys[:-1]).all():
+        sums = values.astype(np.float64, copy=False)
+    else:
+        keys, place = np.unique(keys, return_inverse=True)
+        sums = np.bincount(place, values, minlength=keys.size).astype(np.float64)
     counts = np.bincount(keys // shape[1], minlength=shape[0])
     offsets = np.concatenate(([0], np.cumsum(counts))).astype(np.int64)
     return SparseRows(offsets, (keys % shape[1]).astype(np.int32), sums, shape[1])
@@ -117,7 +121,7 @@ def stack(parts: list[SparseRows], width: int) -> SparseRows:
     )
 
 
-def _add_product(left, offsets, columns, values, result):  # type: ignore[no-untyped-def]
+def _add_rows(left, offsets, columns, values, result):  # type: ignore[no-untyped-def]
     for row in numba.prange(left.shape[0]):
         for middle in range(left.shape[1]):
             factor = left[row, middle]
@@ -126,14 +130,19 @@ def _add_product(left, offsets, columns, values, result):  # type: ignore[no-unt
                     result[row, columns[entry]] += factor * values[entry]
 
 
-_add_serially = numba.njit(cache=True)(_add_product)
-_add_in_parallel = numba.njit(parallel=True, cache=True)(_add_product)
+_add_serially = numba.njit(cache=True)(_add_rows)
+_add_in_parallel = numba.njit(parallel=True, cache=True)(_add_rows)
 
 
 def multiply(left: Array, right: SparseRows) -> Array:
     """The product, dense; each row is summed in one fixed order."""
     result = np.zeros((left.shape[0], right.width))
+    add_product(left, right, result)
+    return result
+
+
+def add_product(left: Array, right: SparseRows, result: Array) -> None:
+    """Add the product to a dense matrix; of parts of ``right`` in turn, the sums are the same."""
     large = left.shape[0] * right.values.size >= PARALLEL_PRODUCTS
     add = _add_in_parallel if large else _add_serially
-    add(left, right.offsets, right.columns, right.values, result)
-    return result
+    add(np.ascontiguousarray(left), right.offsets, right.columns, right.values, result)

@@ -32,7 +32,7 @@ from ltengine.error_histogram import ErrorHistogram
 from ltengine.errors import TicketFormatError
 from ltengine.network import Network
 from ltengine.role import Role
-from ltengine.sparse_network import LayerCells, rebuild, ticket_layers
+from ltengine.sparse_network import LayerCells, ticket_layers
 from ltengine.specification import Specification, parse_specification
 from ltengine.ticket import Ticket, TicketLayer
 from ltengine.ticket_file import read_ticket_bytes
@@ -209,7 +209,7 @@ def verify(
     reasons += found
     if not reasons and specification.tolerance.output is not None:
         certificate = certificate or issue_certificate(
-            ticket, network, rebuild(ticket), specification
+            ticket, network, ticket_layers(ticket), specification
         )
         bound = float(certificate.errors.sum())
         if not bound <= specification.tolerance.output:

@@ -134,6 +134,7 @@ class WebhookEndpoint(Shown):
     id: str
     url: str
     events: tuple[str, ...]
+    format: str = "standard"
     description: str = ""
     enabled: bool
     disabled_reason: str | None = None

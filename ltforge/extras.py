@@ -28,6 +28,9 @@ _BROUGHT_BY = {
     "alembic": "server",
     "psycopg": "server",
     "structlog": "server",
+    "mlflow": "mlflow",
+    "pandas": "mlflow",
+    "huggingface_hub": "hf",
     "sklearn": "dev",
 }
 

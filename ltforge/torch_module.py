@@ -24,32 +24,55 @@ _FUNCTIONS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
 
 
 class SparseLinear(torch.nn.Module):
-    """A sparse matrix of fixed values, and biases."""
+    """A sparse matrix of fixed values, and biases.
+
+    A neuron's weighted sum is a bag of rows of the transposed inputs: that takes no memory for each
+    cell and sample, and unlike sparse tensors ``torch.export`` can write it down.
+    """
 
     def __init__(self, layer: CompactLayer, inputs: int) -> None:
         super().__init__()
-        counts = torch.from_numpy(layer.offsets).diff()
-        rows = torch.repeat_interleave(torch.arange(counts.numel()), counts)
-        columns = torch.from_numpy(layer.columns).long()
-        self.places: torch.Tensor
+        self.offsets: torch.Tensor
+        self.columns: torch.Tensor
         self.values: torch.Tensor
         self.biases: torch.Tensor
-        self.shape = (counts.numel(), inputs)
-        self.register_buffer("places", torch.stack([rows, columns]))
+        self.shape = (layer.biases.size, inputs)
+        self.register_buffer("offsets", torch.from_numpy(layer.offsets).long())
+        self.register_buffer("columns", torch.from_numpy(layer.columns).long())
         self.register_buffer("values", torch.from_numpy(layer.values))
         self.register_buffer("biases", torch.from_numpy(layer.biases))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(sample, input) to (sample, neuron)."""
-        matrix = torch.sparse_coo_tensor(
-            self.places, self.values, self.shape, is_coalesced=True, check_invariants=False
+        sums = torch.nn.functional.embedding_bag(
+            self.columns,
+            x.T,
+            self.offsets,
+            mode="sum",
+            per_sample_weights=self.values,
+            include_last_offset=True,
         )
-        product: torch.Tensor = torch.sparse.mm(matrix, x.T)
-        return product.T + self.biases
+        return sums.T + self.biases
 
     def extra_repr(self) -> str:
         """Shape and kept cells, for print."""
         return f"in={self.shape[1]}, out={self.shape[0]}, kept={self.values.numel()}"
+
+
+class Normalise(torch.nn.Module):
+    """(x - mean) / std: from raw inputs to what the target network takes."""
+
+    def __init__(self, mean: float, std: float) -> None:
+        super().__init__()
+        self._mean, self._std = mean, std
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Elementwise."""
+        return (x - self._mean) / self._std
+
+    def extra_repr(self) -> str:
+        """Mean and standard deviation, for print."""
+        return f"mean={self._mean}, std={self._std}"
 
 
 class NamedActivation(torch.nn.Module):

@@ -94,7 +94,7 @@ class Settings(BaseSettings):
     # A runner that occupies more is killed, and its job's attempt with it; empty: an equal share of
     # nine tenths of what the machine or the container has.
     runner_memory_limit_bytes: int | None = Field(default=None, gt=0)
-    runner_threads: int | None = None
+    runner_threads: int | None = Field(default=None, gt=0)
 
     # Numbers are widened to float64: a file of float16 takes four times its size.
     conversion_memory_bytes: int = Field(default=16 * GIBIBYTE, gt=0)
@@ -124,6 +124,16 @@ class Settings(BaseSettings):
     webhook_patience_seconds: float = Field(default=5 * 24 * 3600.0, gt=0)
     # Finished deliveries stay listed this long.
     webhook_log_seconds: float = Field(default=30 * 24 * 3600.0, gt=0)
+    # Finished constructions are told to this MLflow server; empty: to none. Credentials are read
+    # from MLflow's own variables.
+    mlflow_tracking_uri: str = ""
+    # The experiment's name is this and the tenant's.
+    mlflow_experiment: str = Field(default="ltforge", min_length=1)
+    # Every ticket becomes a version of this registered model; empty: of none.
+    mlflow_registered_model: str = ""
+    # A ticket of more kept cells is told as a file, not as a model.
+    mlflow_model_cells: int = Field(default=5_000_000, ge=0)
+    mlflow_seconds: float = Field(default=600.0, gt=0)
     # Days after which finished jobs, tickets and events are deleted; empty: they are kept for ever.
     job_retention_days: float | None = Field(default=None, gt=0)
     ticket_retention_days: float | None = Field(default=None, gt=0)

@@ -92,13 +92,14 @@ def empty_database(url: str) -> None:
 
 STARTS_PROCESSES = (
     "tests/browser/",
+    "tests/deployment/test_commands",
     "tests/hostile/",
+    "tests/platforms/",
     "tests/ltforge/test_client",
     "tests/ltforge/test_command_line",
     "tests/service/test_api",
     "tests/service/test_dashboard",
     "tests/service/test_openapi",
-    "tests/test_deployment_files",
     "tests/worker/",
 )
 """Tests under these paths start servers or commands: no part of ``make test-fast``."""

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs a command with a real PostgreSQL, a real Redis and a real RabbitMQ at hand:
+# Runs a command with a real PostgreSQL, a real Redis, a real RabbitMQ, Chromium and curl at hand:
 #   tests/run_services.sh python -m pytest
 # Uses LTFORGE_TEST_POSTGRES_URL and LTFORGE_TEST_REDIS_URL where set, else servers on the standard
 # local ports, else installs and starts Debian's packages where it may, else says what to do.
@@ -107,6 +107,9 @@ if [ -z "${LTFORGE_TEST_CHROMIUM:-}" ] && ! command -v chromium >/dev/null; then
   install chromium || echo "no Chromium: the tests in a browser are skipped; install Debian's package
 'chromium' or set LTFORGE_TEST_CHROMIUM" >&2
 fi
+
+command -v curl >/dev/null || install curl ||
+  fail "no curl, which the documentation's examples need: install Debian's package 'curl'"
 
 export LTFORGE_TEST_POSTGRES_URL LTFORGE_TEST_REDIS_URL LTFORGE_TEST_RABBITMQ_URL
 exec "$@"

@@ -11,8 +11,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numba
-
 from ltengine.comparison import compare_figures, compare_files
 from ltengine.divided_pipeline import (
     DividedWork,
@@ -25,7 +23,7 @@ from ltengine.divided_pipeline import (
 from ltengine.estimation import estimate_files
 from ltengine.export.formats import ExportFormat
 from ltengine.export.writing import export_ticket
-from ltengine.pipeline import ALL_THREADS, PipelineRequest, plan_construction
+from ltengine.pipeline import PipelineRequest, plan_construction
 from ltengine.progress import AskCancel, ReportProgress, step
 from ltengine.specification import parse_specification
 from ltengine.statistics.measurement import measure
@@ -43,7 +41,6 @@ def work(request: Run, progress: ReportProgress, cancel: AskCancel) -> _Result:
     Raises:
         EngineError: the job cannot be done, or ``cancel`` said so.
     """
-    numba.set_num_threads(min(request.threads or ALL_THREADS, ALL_THREADS))
     return _WORK[request.kind](request, progress, cancel)
 
 
@@ -132,7 +129,6 @@ def _pipeline_request(request: Run) -> PipelineRequest:
         specification=parse_specification(request.specification),
         ticket=Path(request.ticket),
         dataset=_dataset(request),
-        threads=request.threads,
     )
 
 

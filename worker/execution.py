@@ -272,7 +272,6 @@ def _request(claimed: ClaimedJob, tickets: list[Path], ticket: Path, workplace: 
         replicates=claimed.job.replicates,
         tickets=[str(file) for file in tickets],
         ticket=str(ticket),
-        threads=workplace.settings.runner_threads,
         origin=origin(claimed),
         division=division(claimed, workplace.settings),
         shard=None if claimed.shard is None else claimed.shard.document,

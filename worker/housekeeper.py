@@ -1,6 +1,7 @@
 """The housekeeper: relays the outbox, recovers what dead workers held, wakes what was forgotten.
 
-Any number may run; a lease in the database makes one of them the leader. Webhooks are sent by all.
+Any number may run; a lease in the database makes one of them the leader. Webhooks are sent, and
+MLflow is told, by all.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from service.queue import Queue, QueueName, open_queue, queues_for
 from service.settings import Settings
 from service.store import Store, Transaction, open_store
 from service.store.blobs import LocalBlobStore
+from worker.mlflow_sender import MlflowSender
 from worker.webhook_sender import WebhookSender
 from worker.workplace import process_name
 
@@ -55,10 +57,11 @@ class Housekeeper:
         """Do what is due if this is the leader; whether it is."""
         if not self._lead_and_reap():
             return False
-        self.relay()
+        # A broker that is away holds up no chore but these two.
+        _survive(self.relay)
         if now >= self._rewake_due:
             self._rewake_due = now + self._settings.rewake_seconds
-            self._rewake()
+            _survive(self._rewake)
         if now >= self._sweep_due:
             self._sweep_due = now + _LITTER_SECONDS
             self._sweep()
@@ -220,9 +223,12 @@ def main() -> None:
     signal.signal(signal.SIGINT, stop)
     store = open_store(settings.database_url)
     keeper = Housekeeper(settings, store, open_queue(settings), process_name())
-    sender = WebhookSender(settings, store)
+    sender, mlflow = WebhookSender(settings, store), MlflowSender(settings, store)
     sending = threading.Thread(target=sender.run, args=(stopping,), name="webhooks")
     sending.start()
+    telling = threading.Thread(target=mlflow.run, name="mlflow")
+    if mlflow.wanted:
+        telling.start()
     leads, due = False, 0.0
     while not stopping.wait(settings.relay_seconds):
         now = time.monotonic()
@@ -232,7 +238,10 @@ def main() -> None:
         elif leads:
             _survive(keeper.relay)
     _survive(keeper.resign)
+    mlflow.stop()
     sending.join()
+    if telling.is_alive():
+        telling.join()
     store.dispose()
 
 

@@ -31,7 +31,6 @@ class Run:
     replicates: int | None
     tickets: list[str]
     ticket: str
-    threads: int | None
     origin: dict[str, str] = field(default_factory=dict)
     division: dict[str, int] | None = None
     shard: dict[str, Any] | None = None

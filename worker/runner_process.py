@@ -23,6 +23,14 @@ _KEPT_VARIABLES = ("PATH", "HOME", "LANG", "TMPDIR", "LD_LIBRARY_PATH", "VIRTUAL
 _KEPT_PREFIXES = ("NUMBA_", "OMP_", "MKL_", "OPENBLAS_", "CUDA_", "NVIDIA_", "XDG_", "LC_", "OTEL_")
 
 
+_THREAD_COUNTS = (
+    "NUMBA_NUM_THREADS",
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+)
+
+
 class RunnerDied(Exception):  # noqa: N818 - an event, as Canceled is
     """The runner ended without finishing its job; `status` is its exit status or minus a signal."""
 
@@ -50,16 +58,24 @@ def runner_command() -> list[str]:
     return [sys.executable, "-m", "worker.runner", str(os.getpid())]
 
 
-def runner_environment(visible_devices: str | None = None) -> dict[str, str]:
+def runner_environment(
+    visible_devices: str | None = None, threads: int | None = None
+) -> dict[str, str]:
     """The variables a runner may see; `visible_devices` numbers the CUDA devices it may use.
 
-    The numbers count what this process may use itself.
+    The numbers count what this process may use itself. `threads` bounds every library that divides
+    its loops: numba, torch and the linear algebra under numpy each count the machine's cores
+    otherwise, and runners side by side then wait for each other.
     """
     kept = {
         name: value
         for name, value in os.environ.items()
         if name in _KEPT_VARIABLES or name.startswith(_KEPT_PREFIXES)
     }
+    # Threads that spin while they wait take the cores from the runner beside.
+    kept.setdefault("OMP_WAIT_POLICY", "passive")
+    if threads is not None:
+        kept |= dict.fromkeys(_THREAD_COUNTS, str(threads))
     if visible_devices is None:
         return kept
     own = [name.strip() for name in kept.get("CUDA_VISIBLE_DEVICES", "").split(",") if name.strip()]
@@ -69,9 +85,9 @@ def runner_environment(visible_devices: str | None = None) -> dict[str, str]:
 
 
 class StartRunner(Protocol):
-    """How a runner is started that may use the CUDA devices of these numbers."""
+    """How a runner is started that may use these CUDA devices and so many processor threads."""
 
-    def __call__(self, *, visible_devices: str) -> RunnerProcess:
+    def __call__(self, *, visible_devices: str, threads: int) -> RunnerProcess:
         """Start it."""
 
 
@@ -79,13 +95,17 @@ class RunnerProcess:
     """One runner process. Started in a session of its own, so its whole group can be killed."""
 
     def __init__(
-        self, command: Sequence[str] | None = None, *, visible_devices: str | None = None
+        self,
+        command: Sequence[str] | None = None,
+        *,
+        visible_devices: str | None = None,
+        threads: int | None = None,
     ) -> None:
         self._process = subprocess.Popen(
             list(command or runner_command()),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env=runner_environment(visible_devices),
+            env=runner_environment(visible_devices, threads),
             start_new_session=True,
         )
         # None marks the end of the runner's output.

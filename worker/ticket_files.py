@@ -22,7 +22,7 @@ def fetch_tickets(job: Job, folder: Path, store: Store) -> list[Path] | Failed:
     for number, ticket_id in enumerate(ids):
         files.append(folder / f"{number}.safetensors")
         try:
-            _fetch(job.tenant_id, ticket_id, files[-1], store)
+            fetch_ticket(job.tenant_id, ticket_id, files[-1], store)
         except NotFound:
             detail = f"The ticket {ticket_id!r} was deleted before the job could work on it."
             return Failed(job.id, "TICKET_DELETED", detail)
@@ -50,7 +50,8 @@ def keep_blob(file: Path, blobs: BlobStore) -> tuple[str, int]:
         staged.discard()
 
 
-def _fetch(tenant_id: str, ticket_id: str, destination: Path, store: Store) -> None:
+def fetch_ticket(tenant_id: str, ticket_id: str, destination: Path, store: Store) -> None:
+    """Write a ticket's file; raises NotFound."""
     with store.read() as tx:
         tx.tickets.get(tenant_id, ticket_id)
         count = len(tx.tickets.chunk_lengths(ticket_id))

@@ -91,5 +91,5 @@ class WebhookSender:
     def _send(self, message: ClaimedDelivery) -> Attempt:
         body = message.body.encode()
         headers = signed_headers(message.id, int(time.time()), body, message.secrets)
-        headers |= {"Content-Type": "application/json", "User-Agent": "ltforge-webhooks"}
+        headers |= {"Content-Type": message.format.media_type, "User-Agent": "ltforge-webhooks"}
         return self._requester.post(message.url, headers, body)

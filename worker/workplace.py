@@ -87,6 +87,8 @@ def open_workplace(
     cuda_devices: tuple[CudaDevice, ...] = (),
 ) -> Workplace:
     """A workplace on the state that the settings name, with so many CUDA devices."""
+    threads = settings.runner_threads or max(1, cpu_cores() // settings.job_slots)
+    start_runner = partial(start_runner, threads=threads)
     settings.scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
     return Workplace(
         settings=settings,

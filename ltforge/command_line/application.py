@@ -16,6 +16,7 @@ from ltforge.command_line.failures import named_failures
 from ltforge.command_line.job_commands import job_commands, sweep
 from ltforge.command_line.key_commands import key_commands
 from ltforge.command_line.printing import JsonOption, print_document, print_json
+from ltforge.command_line.publishing import publish
 from ltforge.command_line.remote_tickets import ticket_commands
 from ltforge.command_line.tenant_commands import tenant_commands
 from ltforge.command_line.upload_commands import checkpoint_commands, dataset_commands
@@ -233,6 +234,7 @@ application.add_typer(dataset_commands, name="datasets")
 application.add_typer(job_commands, name="jobs")
 application.add_typer(ticket_commands, name="tickets")
 application.command()(sweep)
+application.command()(publish)
 application.command("worker")(service_commands.worker)
 application.command("migrate")(service_commands.migrate)
 application.command("gc")(service_commands.gc)

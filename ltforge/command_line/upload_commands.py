@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
 
 from ltforge.command_line.printing import JsonOption, print_document, print_records
 from ltforge.command_line.remote import remote_client, upload
+from ltforge.platforms.mlflow_checkpoint import SCHEMES, fetch_checkpoint
 
 checkpoint_commands = typer.Typer(
     no_args_is_help=True, help="Upload and list trained networks on the service."
@@ -28,12 +30,22 @@ DatasetArgument = Annotated[str, typer.Argument(help="dst_...")]
 
 @checkpoint_commands.command("upload")
 def upload_checkpoint(
-    path: Annotated[Path, typer.Argument(help="safetensors, a PyTorch state_dict, or ONNX.")],
+    file: Annotated[
+        str,
+        typer.Argument(
+            help="safetensors, a PyTorch state_dict, or ONNX; also out of MLflow: "
+            "models:/NAME/VERSION or runs:/ID/PATH."
+        ),
+    ],
     name: NameOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Upload a trained network and wait until the service has read it."""
-    with remote_client(as_json=as_json) as client:
+    with remote_client(as_json=as_json) as client, TemporaryDirectory() as folder:
+        if file.startswith(SCHEMES):
+            path, name = fetch_checkpoint(file, Path(folder)), name or file
+        else:
+            path = Path(file)
         uploaded = upload(client, "checkpoint", path, name)
     print_document(uploaded.id, uploaded, as_json=as_json)
 

@@ -15,7 +15,10 @@ _ONCE = Repeat.ONLY_IF_NOTHING_HAPPENED
 
 
 def create_webhook_endpoint(
-    url: str, events: Sequence[str] | None = None, description: str = ""
+    url: str,
+    events: Sequence[str] | None = None,
+    description: str = "",
+    form: str | None = None,
 ) -> Flow[NewWebhookEndpoint]:
     """Have an address told of events; the ``secret`` that signs them is shown this once.
 
@@ -23,8 +26,11 @@ def create_webhook_endpoint(
         url: an https address that the public internet can reach.
         events: kinds of events, for example job.succeeded; all by default.
         description: for people.
+        form: of the messages, "standard" (the default) or "cloudevents".
     """
     asked: dict[str, object] = {"url": url, "description": description}
+    if form is not None:
+        asked["format"] = form
     if events is not None:
         asked["events"] = list(events)
     return (yield from create(NewWebhookEndpoint, ENDPOINTS, asked, kept=False))
@@ -46,6 +52,7 @@ def change_webhook_endpoint(
     url: str | None = None,
     events: Sequence[str] | None = None,
     description: str | None = None,
+    form: str | None = None,
     enabled: bool | None = None,
 ) -> Flow[WebhookEndpoint]:
     """Change an endpoint; what is None stays as it is."""
@@ -53,6 +60,7 @@ def change_webhook_endpoint(
         "url": url,
         "events": None if events is None else list(events),
         "description": description,
+        "format": form,
         "enabled": enabled,
     }
     asked = {field: value for field, value in changes.items() if value is not None}

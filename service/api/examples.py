@@ -30,6 +30,7 @@ _TENANT_EXAMPLE = {"id": _TENANT, "name": "default", "created_at": "2026-11-23T1
 _WEBHOOK_REQUEST: dict[str, Any] = {
     "url": "https://hooks.example.com/ltforge",
     "events": ["job.succeeded", "job.failed"],
+    "format": "standard",
     "description": "tells the experiment tracker",
 }
 _WEBHOOK: dict[str, Any] = {

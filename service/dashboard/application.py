@@ -14,6 +14,7 @@ from service.dashboard.routes import (
     files,
     jobs,
     submissions,
+    sweep_submissions,
     sweeps,
     ticket_parts,
     tickets,
@@ -42,6 +43,8 @@ def install_dashboard(application: FastAPI, secret: bytes) -> None:
         submissions.router,
         tickets.router,
         ticket_parts.router,
+        # Before the sweeps themselves: its addresses would be read as their ids.
+        sweep_submissions.router,
         sweeps.router,
         comparisons.router,
     ):

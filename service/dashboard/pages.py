@@ -8,7 +8,7 @@ from functools import cache
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, urlencode, urlsplit
 
 import structlog
 from fastapi import Request
@@ -166,6 +166,19 @@ def _refusal(request: Request, status: int, code: str, detail: str) -> Response:
 
 
 def _to_sign_in(request: Request) -> Response:
-    asked = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-    back = f"?next={quote(asked)}" if request.method == "GET" and asked != "/" else ""
+    if request.headers.get("Accept") == "text/plain":
+        detail = "The session is over. Sign in again, and repeat this."
+        return PlainTextResponse(detail, 401, headers=_HEADERS)
+    asked = _shown_page(request)
+    back = f"?next={quote(asked)}" if asked != "/" else ""
     return go_to(request, f"/sign-in{back}")
+
+
+def _shown_page(request: Request) -> str:
+    """The page that the visitor looks at, which may be asking for a part of itself alone."""
+    shown = urlsplit(request.headers.get("HX-Current-URL", ""))
+    if shown.path:
+        return shown.path + (f"?{shown.query}" if shown.query else "")
+    if request.method != "GET":
+        return "/"
+    return request.url.path + (f"?{request.url.query}" if request.url.query else "")

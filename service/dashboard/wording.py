@@ -30,12 +30,18 @@ def figure(value: float | None, digits: int = 3) -> str:
     return f"{value:.{digits}g}"
 
 
+def unit_of(value: float) -> tuple[float, str]:
+    """The unit in which a number beside an axis is short, and how it is written after it."""
+    for least, unit, letter in ((1e9, 1e9, " G"), (1e6, 1e6, " M"), (1e4, 1e3, " k")):
+        if abs(value) >= least:
+            return unit, letter
+    return 1.0, ""
+
+
 def tick(value: float) -> str:
     """A number beside an axis, short."""
-    for least, unit, letter in ((1e9, 1e9, "G"), (1e6, 1e6, "M"), (1e4, 1e3, "k")):
-        if abs(value) >= least:
-            return f"{value / unit:.4g} {letter}"
-    return figure(value)
+    unit, letter = unit_of(value)
+    return f"{value / unit:.4g}{letter}" if letter else figure(value)
 
 
 def power(value: float, digits: int = 3) -> str:
@@ -94,6 +100,8 @@ def short_id(identifier: str) -> str:
 
 def summary(spec: Mapping[str, Any]) -> str:
     """A construction in a few words."""
+    if "other_ticket_id" in spec:
+        return f"{short_id(spec['ticket_id'])} and {short_id(spec['other_ticket_id'])}"
     if "construction" not in spec:
         return ", ".join(f"{name} {value}" for name, value in list(spec.items())[:3])
     tolerance = spec["tolerance"]
@@ -103,6 +111,37 @@ def summary(spec: Mapping[str, Any]) -> str:
         else f"output within {figure(tolerance['output'])}"
     )
     return f"{spec['construction']}, {within}, seed {spec['source']['seed']}"
+
+
+_FIELDS = {
+    "construction": "construction",
+    "objective": "objective",
+    "tolerance.parameter": "tolerance of a parameter",
+    "tolerance.output": "tolerance of the output",
+    "failure_probability": "failure probability",
+    "base_set": "base sets",
+    "base_set.size": "size of a base set",
+    "base_set.largest_subset": "largest subset",
+    "activation.name": "activation",
+    "source.seed": "seed",
+    "source.distribution": "distribution",
+    "source.initialization": "initialisation",
+    "source.depth": "depth of the source",
+    "source.carriers": "carriers",
+    "width": "width of the source (its parameters)",
+}
+
+
+def field_words(path: str) -> str:
+    """A field of a spec, as people call it."""
+    return _FIELDS.get(path, path)
+
+
+def spec_value(value: object) -> str:
+    """A value of a spec's field."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return f"{value:g}" if isinstance(value, float) else str(value)
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def zip_same(values: Iterable[str]) -> list[tuple[str, str]]:
@@ -121,5 +160,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "pretty": pretty,
     "short_id": short_id,
     "summary": summary,
+    "field_words": field_words,
+    "spec_value": spec_value,
     "zip_same": zip_same,
 }

@@ -26,6 +26,7 @@ from service.domain.jobs import (
 )
 from service.domain.keys import ApiKey, KeyScope, Tenant
 from service.domain.limits import Limits, Standing, UsageLine
+from service.domain.mlflow import MlflowDelivery
 from service.domain.problems import Problem
 from service.domain.shards import (
     FinishedShard,
@@ -52,6 +53,7 @@ from service.domain.webhooks import (
     DeliveryStatus,
     WebhookDelivery,
     WebhookEndpoint,
+    WebhookFormat,
 )
 from service.domain.workers import CudaDevice, Worker
 
@@ -83,6 +85,7 @@ __all__ = [
     "KeyScope",
     "LeaseState",
     "Limits",
+    "MlflowDelivery",
     "OutboxMessage",
     "PlannedShards",
     "Problem",
@@ -104,6 +107,7 @@ __all__ = [
     "ValidationTask",
     "WebhookDelivery",
     "WebhookEndpoint",
+    "WebhookFormat",
     "WorkKind",
     "Worker",
     "count_points",

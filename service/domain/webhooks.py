@@ -25,6 +25,21 @@ class DeliveryStatus(StrEnum):
     FAILED = "failed"
 
 
+class WebhookFormat(StrEnum):
+    """What a message looks like; both are signed alike."""
+
+    STANDARD = "standard"
+    """As Standard Webhooks recommends: type, timestamp, data."""
+    CLOUDEVENTS = "cloudevents"
+    """A CloudEvent 1.0, in structured mode, as JSON."""
+
+    @property
+    def media_type(self) -> str:
+        """Of the message's body."""
+        cloud = self is WebhookFormat.CLOUDEVENTS
+        return "application/cloudevents+json" if cloud else "application/json"
+
+
 @dataclass(frozen=True, slots=True)
 class WebhookEndpoint:
     """Where a tenant wants to be told what happened."""
@@ -34,6 +49,7 @@ class WebhookEndpoint:
     url: str
     description: str
     events: tuple[str, ...]
+    format: WebhookFormat
     enabled: bool
     disabled_reason: str | None
     failing_since: datetime | None
@@ -87,6 +103,7 @@ class ClaimedDelivery:
     id: str
     url: str
     body: str
+    format: WebhookFormat
     secrets: tuple[str, ...]
     lease_token: str
 
@@ -102,8 +119,29 @@ def wants(events: Sequence[str], event_type: str) -> bool:
 
 def message_body(event_type: str, at: datetime, data: dict[str, Any]) -> str:
     """The message's text, which is signed and sent exactly so."""
-    moment = at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
-    return json.dumps({"type": event_type, "timestamp": moment, "data": data})
+    return json.dumps({"type": event_type, "timestamp": _moment(at), "data": data})
+
+
+def cloud_event(
+    message_id: str, tenant_id: str, event_type: str, at: datetime, data: dict[str, Any]
+) -> str:
+    """The same as a CloudEvent 1.0; `data["id"]` is its subject, the message's id its own."""
+    return json.dumps(
+        {
+            "specversion": "1.0",
+            "id": message_id,
+            "source": f"urn:ltforge:{tenant_id}",
+            "type": f"ltforge.{event_type}",
+            "subject": data["id"],
+            "time": _moment(at),
+            "datacontenttype": "application/json",
+            "data": data,
+        }
+    )
+
+
+def _moment(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def retry_delay(tries: int, asked: float | None, jitter: float) -> float | None:

@@ -7,12 +7,21 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, case, exists, null, select, update
 
-from service.domain import JobStatus, Problem, ShardStatus, statuses_before
+from service.domain import (
+    DeliveryStatus,
+    JobKind,
+    JobStatus,
+    Problem,
+    ShardStatus,
+    statuses_before,
+)
 from service.domain.replicates import report_replicates
 from service.store.scope import Scope
-from service.store.tables import JobRow, JobShardRow
+from service.store.tables import JobRow, JobShardRow, MlflowDeliveryRow
 
 _EVENT_NAMES = {JobStatus.RUNNING: "job.started"}
+TOLD = (JobStatus.SUCCEEDED, JobStatus.FAILED)
+"""The ends of constructions that an MLflow server is told of."""
 _NO_LEASE: dict[str, Any] = {"lease_token": None, "lease_expires_at": None, "worker": None}
 
 
@@ -63,10 +72,13 @@ def change_status(
         .values(changes)
     )
     if changed:
-        job = select(JobRow.tenant_id, JobRow.shards).where(JobRow.id == job_id)
-        tenant_id, shards = scope.session.execute(job).one()
+        job = select(JobRow.tenant_id, JobRow.shards, JobRow.kind, JobRow.parts)
+        tenant_id, shards, kind, parts = scope.session.execute(job.where(JobRow.id == job_id)).one()
         if shards is not None and status.terminal:
             _end_shards(scope, job_id)
+        # A job that stands for others has no result of its own.
+        if kind == JobKind.CONSTRUCT and status in TOLD and parts is None:
+            scope.insert(_delivery(scope, job_id))
         scope.emit(tenant_id, job_id, _EVENT_NAMES.get(status, f"job.{status}"), data or {})
     return bool(changed)
 
@@ -105,6 +117,20 @@ def cancel_divided(scope: Scope, job_id: str) -> bool:
         asked = JobRow.status == JobStatus.CANCELING
         transition(scope, job_id, JobStatus.CANCELED, asked, JobRow.lease_token.is_(None))
     return True
+
+
+def _delivery(scope: Scope, job_id: str) -> MlflowDeliveryRow:
+    """The row of a result that an MLflow server, where there is one, is told of."""
+    return MlflowDeliveryRow(
+        job_id=job_id,
+        status=DeliveryStatus.PENDING,
+        tries=0,
+        due_at=scope.now(),
+        run_id=None,
+        error=None,
+        lease_token=None,
+        lease_expires_at=None,
+    )
 
 
 def _end_shards(scope: Scope, job_id: str) -> None:

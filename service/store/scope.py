@@ -19,8 +19,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session
 
-from service.domain import DeliveryStatus, Limits, WorkKind
-from service.domain.webhooks import message_body, wants
+from service.domain import DeliveryStatus, Limits, WebhookFormat, WorkKind
+from service.domain.webhooks import cloud_event, message_body, wants
 from service.identifiers import new_id
 from service.store.actors import current_actor
 from service.store.inserts import insert_rows
@@ -37,7 +37,7 @@ _SQLITE_CLOCK: ColumnElement[Any] = literal_column("strftime('%Y-%m-%dT%H:%M:%f'
 _POSTGRES_CLOCK: ColumnElement[Any] = literal_column("clock_timestamp()", DateTime(timezone=True))
 # Made once: putting a statement together costs as much as sending it.
 _ENDPOINTS = (
-    select(WebhookEndpointRow.id, WebhookEndpointRow.events)
+    select(WebhookEndpointRow.id, WebhookEndpointRow.events, WebhookEndpointRow.format)
     .where(WebhookEndpointRow.tenant_id == bindparam("tenant_id"), WebhookEndpointRow.enabled)
     # An endpoint that is being removed must not take the transition down with it.
     .with_for_update(read=True, key_share=True)
@@ -183,23 +183,27 @@ class Scope:
         """Messages for every endpoint of the tenant that wants this kind of event."""
         endpoints = self.connection().execute(_ENDPOINTS, {"tenant_id": tenant_id})
         return [
-            self.message(tenant_id, endpoint_id, kind, {"id": subject_id, **data})
-            for endpoint_id, wanted in endpoints.all()
+            self.message(tenant_id, endpoint_id, form, kind, {"id": subject_id, **data})
+            for endpoint_id, wanted, form in endpoints.all()
             if wants(wanted, kind)
             for subject_id, data in subjects.items()
         ]
 
     def message(
-        self, tenant_id: str, endpoint_id: str, kind: str, data: dict[str, Any]
+        self, tenant_id: str, endpoint_id: str, form: str, kind: str, data: dict[str, Any]
     ) -> WebhookDeliveryRow:
         """The row of a message for one endpoint, sent once it is inserted and committed."""
-        now = self.now()
+        now, message_id = self.now(), new_id("whd")
+        cloud = form == WebhookFormat.CLOUDEVENTS
         return WebhookDeliveryRow(
-            id=new_id("whd"),
+            id=message_id,
             tenant_id=tenant_id,
             endpoint_id=endpoint_id,
             event_type=kind,
-            body=message_body(kind, now, data),
+            body=cloud_event(message_id, tenant_id, kind, now, data)
+            if cloud
+            else message_body(kind, now, data),
+            format=form,
             status=DeliveryStatus.PENDING,
             tries=0,
             attempts=[],

@@ -19,6 +19,7 @@ from service.store.job_logs import JobLogRepository
 from service.store.jobs import JobRepository
 from service.store.keys import KeyRepository
 from service.store.leader import LeaderRepository
+from service.store.mlflow_deliveries import MlflowDeliveryRepository
 from service.store.outbox import OutboxRepository
 from service.store.quotas import QuotaRepository
 from service.store.resumable_uploads import ResumableUploadRepository
@@ -56,6 +57,7 @@ class Transaction:
         self.audit = AuditRepository(scope)
         self.webhook_endpoints = WebhookEndpointRepository(scope)
         self.webhook_deliveries = WebhookDeliveryRepository(scope)
+        self.mlflow_deliveries = MlflowDeliveryRepository(scope)
         self.outbox = OutboxRepository(scope)
         self.leader = LeaderRepository(scope)
         self.workers = WorkerRepository(scope)

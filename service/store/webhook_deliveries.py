@@ -8,7 +8,13 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, delete, func, or_, select, update
 
-from service.domain import Attempt, ClaimedDelivery, DeliveryStatus, WebhookDelivery
+from service.domain import (
+    Attempt,
+    ClaimedDelivery,
+    DeliveryStatus,
+    WebhookDelivery,
+    WebhookFormat,
+)
 from service.domain.webhooks import retry_delay
 from service.errors import NotFound
 from service.store.scope import Scope
@@ -28,8 +34,8 @@ class WebhookDeliveryRepository:
 
     def test(self, tenant_id: str, endpoint_id: str) -> WebhookDelivery:
         """A message that says nothing, to an endpoint of the tenant; raises NotFound."""
-        self._check_endpoint(tenant_id, endpoint_id, hold=True)
-        row = self._scope.message(tenant_id, endpoint_id, TEST_EVENT, {"id": endpoint_id})
+        form = self._check_endpoint(tenant_id, endpoint_id, hold=True)
+        row = self._scope.message(tenant_id, endpoint_id, form, TEST_EVENT, {"id": endpoint_id})
         self._scope.insert(row)
         self._scope.audit(tenant_id, endpoint_id, "webhook_endpoint.tested", {"delivery": row.id})
         return _record(row)
@@ -136,7 +142,9 @@ class WebhookDeliveryRepository:
         until = endpoint.previous_until
         if endpoint.previous_secret and until is not None and until > self._scope.now():
             keys.append(endpoint.previous_secret)
-        return ClaimedDelivery(row.id, endpoint.url, row.body, tuple(keys), row.lease_token)
+        return ClaimedDelivery(
+            row.id, endpoint.url, row.body, WebhookFormat(row.format), tuple(keys), row.lease_token
+        )
 
     def _logged(self, attempt: Attempt) -> dict[str, Any]:
         began = self._scope.now() - timedelta(seconds=attempt.seconds)
@@ -176,14 +184,16 @@ class WebhookDeliveryRepository:
             .values(status=DeliveryStatus.FAILED, finished_at=self._scope.now())
         )
 
-    def _check_endpoint(self, tenant_id: str, endpoint_id: str, *, hold: bool = False) -> None:
-        """Raise NotFound; with `hold`, the endpoint is not removed before the transaction ends."""
+    def _check_endpoint(self, tenant_id: str, endpoint_id: str, *, hold: bool = False) -> str:
+        """Its format; raises NotFound. With `hold` it stays until the transaction ends."""
         own = (WebhookEndpointRow.id == endpoint_id, WebhookEndpointRow.tenant_id == tenant_id)
-        query = select(WebhookEndpointRow.id).where(*own)
+        query = select(WebhookEndpointRow.format).where(*own)
         if hold:
             query = query.with_for_update(read=True, key_share=True)
-        if self._scope.session.scalar(query) is None:
+        form = self._scope.session.scalar(query)
+        if form is None:
             raise NotFound("webhook endpoint", endpoint_id)
+        return form
 
 
 def _unfinished() -> ColumnElement[bool]:

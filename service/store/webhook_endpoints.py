@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import delete, select
 
-from service.domain import WebhookEndpoint
+from service.domain import WebhookEndpoint, WebhookFormat
 from service.errors import NotFound
 from service.identifiers import new_id
 from service.store.scope import Scope
@@ -25,7 +25,12 @@ class WebhookEndpointRepository:
         self._scope = scope
 
     def add(
-        self, tenant_id: str, url: str, events: Sequence[str], description: str
+        self,
+        tenant_id: str,
+        url: str,
+        events: Sequence[str],
+        description: str,
+        form: WebhookFormat = WebhookFormat.STANDARD,
     ) -> tuple[WebhookEndpoint, str]:
         """A new endpoint and the secret its messages are signed with."""
         row = WebhookEndpointRow(
@@ -34,6 +39,7 @@ class WebhookEndpointRepository:
             url=url,
             description=description,
             events=list(events),
+            format=form,
             secret=_new_secret(),
             enabled=True,
             created_at=self._scope.now(),
@@ -56,7 +62,7 @@ class WebhookEndpointRepository:
         return [_record(row) for row in self._scope.session.scalars(query)]
 
     def change(self, tenant_id: str, endpoint_id: str, changes: dict[str, Any]) -> WebhookEndpoint:
-        """Set `url`, `events`, `description` or `enabled`; raises NotFound."""
+        """Set `url`, `events`, `format`, `description` or `enabled`; raises NotFound."""
         row = self._lock(tenant_id, endpoint_id)
         for name, value in changes.items():
             setattr(row, name, value)
@@ -118,6 +124,7 @@ def _record(row: WebhookEndpointRow) -> WebhookEndpoint:
         url=row.url,
         description=row.description,
         events=tuple(row.events),
+        format=WebhookFormat(row.format),
         enabled=row.enabled,
         disabled_reason=row.disabled_reason,
         failing_since=row.failing_since,

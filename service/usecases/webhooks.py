@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from service.domain import WebhookDelivery, WebhookEndpoint
+from service.domain import WebhookDelivery, WebhookEndpoint, WebhookFormat
 from service.domain.webhook_urls import why_not
 from service.errors import InvalidRequest
 from service.store import Store
@@ -30,11 +30,16 @@ def check_url(url: str, *, development: bool) -> None:
 
 
 def create_endpoint(
-    store: Store, tenant_id: str, url: str, events: Sequence[str], description: str
+    store: Store,
+    tenant_id: str,
+    url: str,
+    events: Sequence[str],
+    description: str,
+    form: WebhookFormat,
 ) -> SignedEndpoint:
     """A new endpoint of the tenant."""
     with store.begin() as tx:
-        return SignedEndpoint(*tx.webhook_endpoints.add(tenant_id, url, events, description))
+        return SignedEndpoint(*tx.webhook_endpoints.add(tenant_id, url, events, description, form))
 
 
 def get_endpoint(store: Store, tenant_id: str, endpoint_id: str) -> WebhookEndpoint:
@@ -54,7 +59,7 @@ def list_endpoints(
 def change_endpoint(
     store: Store, tenant_id: str, endpoint_id: str, changes: dict[str, Any]
 ) -> WebhookEndpoint:
-    """Set an endpoint's URL, events, description, or whether it is told anything."""
+    """Set an endpoint's URL, events, format, description, or whether it is told anything."""
     with store.begin() as tx:
         return tx.webhook_endpoints.change(tenant_id, endpoint_id, changes)
 

@@ -111,6 +111,73 @@ def zoom_by_keys(visiting: Visit) -> None:
     assert page.locator("#mask img").evaluate(drawn) > 8
 
 
+def test_a_sweep_is_planned_constructed_drawn_and_two_of_its_tickets_compared(
+    visiting: Visit, tmp_path: Path, pictures: Path
+) -> None:
+    page = visiting.page
+    faults = []
+    page.goto(f"{visiting.url}/files")
+    uploader = page.locator("form[data-kind=checkpoints]")
+    small = saved(network((6, 5, 3), seed=8), tmp_path / "small.safetensors")
+    uploader.get_by_label("File", exact=True).set_input_files(small)
+    uploader.get_by_role("button", name="Upload").click()
+    expect(uploader.get_by_role("status")).to_have_text("Uploaded small.safetensors.")
+
+    page.get_by_role("link", name="Sweeps").click()
+    page.get_by_role("link", name="New sweep").click()
+    page.get_by_label("Checkpoint", exact=True).select_option(index=0)
+    page.get_by_label("Activation", exact=True).select_option("relu")
+    page.get_by_label("Tolerances").fill("0.1, 0.05")
+    page.get_by_label("Sizes of a base set").fill("12, 20")
+    page.get_by_label("How many seeds").fill("2")
+    faults += visiting.faults()
+    page.get_by_role("button", name="See the plans").click()
+    construct = page.get_by_role("button", name="Construct 8 tickets")
+    construct.wait_for(timeout=WORKING)
+    faults += visiting.faults()
+    construct.click()
+    expect(page.get_by_text("8 of 8 jobs have ended, 8 succeeded")).to_be_visible(timeout=WORKING)
+    drawn = page.get_by_role("img", name="parameters kept over tolerance of a parameter")
+    expect(drawn).to_be_visible()
+    page.get_by_role("link", name="over the width of the source").click()
+    expect(page.get_by_role("img", name="parameters kept over width")).to_be_visible()
+    page.screenshot(path=pictures / "sweep.png", full_page=True)
+    faults += visiting.faults()
+
+    for seed in ("0", "1"):
+        page.get_by_role("checkbox", name=f"Compare seed {seed}").first.focus()
+        page.keyboard.press("Space")
+    page.get_by_role("button", name="Compare the two chosen").click()
+    expect(page.get_by_role("img", name="Parameters that each ticket keeps")).to_be_visible(
+        timeout=WORKING
+    )
+    page.screenshot(path=pictures / "comparison.png", full_page=True)
+    faults += visiting.faults()
+    assert faults == []
+
+
+def test_a_file_that_is_no_network_and_a_session_that_ended_are_said(
+    visiting: Visit, tmp_path: Path
+) -> None:
+    page = visiting.page
+    page.goto(f"{visiting.url}/files")
+    wrong = tmp_path / "wrong.onnx"
+    wrong.write_bytes(b"no network at all")
+    uploader = page.locator("form[data-kind=checkpoints]")
+    uploader.get_by_label("File", exact=True).set_input_files(wrong)
+    uploader.get_by_role("button", name="Upload").click()
+    expect(page.locator("#uploads .status.rejected")).to_be_visible(timeout=WORKING)
+    expect(page.locator("#uploads td .fault")).not_to_be_empty()
+    assert visiting.faults() == []
+
+    page.context.clear_cookies()
+    uploader.get_by_label("File", exact=True).set_input_files(wrong)
+    uploader.get_by_role("button", name="Upload").click()
+    expect(uploader.get_by_role("status")).to_contain_text("The session is over.")
+    assert [text for text in visiting.said if "401" not in text] == []
+    visiting.said.clear()
+
+
 @pytest.mark.parametrize(
     ("size", "scheme"), [(WIDE, "light"), (WIDE, "dark"), (NARROW, "light"), (NARROW, "dark")]
 )
@@ -129,6 +196,7 @@ def test_every_page_is_accessible_in_either_light_and_fits_a_telephone(
             page.screenshot(path=pictures / f"{name}-{scheme}-{size[0]}.png", full_page=True)
             faults += visiting.faults()
             wide += [path] if visiting.overflow() > 0 else []
+            wide += [f"{path}: {name}" for name in visiting.cut_drawings()]
         assert faults == []
         assert wide == []
         assert visiting.said == []
@@ -136,13 +204,20 @@ def test_every_page_is_accessible_in_either_light_and_fits_a_telephone(
 
 def paths(visiting: Visit) -> list[str]:
     """The pages there are, and one of each kind that has an id."""
-    found = ["/", "/files", "/submit", "/tickets"]
-    for place, prefix in (("/", "/jobs/"), ("/tickets", "/tickets/")):
-        visiting.page.goto(visiting.url + place)
-        links = visiting.page.locator(f"main a[href^='{prefix}']")
-        if links.count():
-            found.append(str(links.first.get_attribute("href")))
+    found = ["/", "/files", "/submit", "/tickets", "/sweeps", "/sweeps/new", "/compare"]
+    for place, prefix in (("/", "/jobs/"), ("/tickets", "/tickets/"), ("/sweeps", "/sweeps/bat_")):
+        found += first_link(visiting, place, prefix)
+    for kind, opens in (("plan", "/plans/"), ("compare", "/comparisons/")):
+        for job in first_link(visiting, f"/?kind={kind}", "/jobs/"):
+            found += first_link(visiting, job, opens)
     return found
+
+
+def first_link(visiting: Visit, place: str, prefix: str) -> list[str]:
+    """Where the first link of a page with this beginning leads, if there is one."""
+    visiting.page.goto(visiting.url + place)
+    links = visiting.page.locator(f"main a[href^='{prefix}']")
+    return [str(links.first.get_attribute("href"))] if links.count() else []
 
 
 def test_the_theme_is_chosen_and_remembered(visiting: Visit) -> None:

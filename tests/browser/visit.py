@@ -47,6 +47,16 @@ class Visit:
         """How many pixels the page is wider than the window."""
         return int(self.page.evaluate("document.documentElement.scrollWidth - innerWidth"))
 
+    def cut_drawings(self) -> list[str]:
+        """The drawings that are wider than their frame, so that one would have to scroll."""
+        found: list[str] = self.page.evaluate(
+            "[...document.querySelectorAll('svg.plot, #mask img')].filter(drawn => "
+            "drawn.getBoundingClientRect().right > innerWidth || "
+            "drawn.parentElement.scrollWidth > drawn.parentElement.clientWidth + 1)"
+            ".map(drawn => drawn.querySelector('title')?.textContent ?? drawn.alt)"
+        )
+        return found
+
 
 @contextmanager
 def visit(

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,8 @@ SEED = int(os.environ.get("LTFORGE_CHAOS_SEED", "1"))
 LONG = JOBS > 100
 # Long enough between two disturbances for work to get done: a killed runner warms up for seconds.
 PAUSE = 4.0 if LONG else 1.0
-STORM_SECONDS = 300 if LONG else 60
+STORM_SECONDS = 420 if LONG else 60
+ROUNDS = 5 if LONG else 1
 DRAIN_SECONDS = 150 if LONG else 60
 SOURCES = 8
 TIMES = {
@@ -119,20 +121,26 @@ class Stubborn:
 
     def ask(self, method: str, path: str, **more: Any) -> httpx.Response:
         answer: httpx.Response | None = None
+        last: object = None
 
         def answered() -> bool:
-            nonlocal answer
+            nonlocal answer, last
             try:
                 answer = self._http.request(method, path, **more)
                 # 409: the first try under this key is still being answered.
                 if answer.status_code in {409, 429} or answer.status_code >= 500:
+                    last = answer.text
                     return False
                 answer.raise_for_status()
-            except httpx.TransportError:
+            except httpx.TransportError as failure:
+                last = failure
                 return False
             return True
 
-        wait_until(answered, 120, f"{method} {path}")
+        try:
+            wait_until(answered, 120, f"{method} {path}")
+        except AssertionError as late:
+            raise AssertionError(f"{late}; the last answer: {last}") from late
         assert answer is not None
         return answer
 
@@ -193,7 +201,7 @@ def test_every_job_ends_once_and_every_ticket_is_the_undisturbed_one(
         wait_until(lambda: client.get(path)["status"] == "ready", 60, "the checkpoint")
         with ThreadPoolExecutor(1) as pool:
             submitting = pool.submit(_submit_all, field, upload["id"])
-            field.storm.rage(submitting.done)
+            field.storm.rage(submitting.done, ROUNDS)
         jobs = submitting.result()
         _wait_for_the_end(client, jobs)
         _check_jobs(client, jobs, expected)
@@ -204,10 +212,20 @@ def test_every_job_ends_once_and_every_ticket_is_the_undisturbed_one(
 
 
 def _submit_all(field: Field, checkpoint: str) -> list[str]:
-    client = Stubborn(field)
-    jobs = [client.submit(number, checkpoint) for number in range(JOBS)]
+    """Jobs all through the storm: none is spared the disturbances of some round."""
+    client, storm = Stubborn(field), field.storm
+    jobs: list[str] = []
+    planned = ROUNDS * len(storm.disturbances())
+    for number in range(JOBS):
+        due = number * planned // JOBS
+        wait_until(partial(_has_done, storm, due), STORM_SECONDS, "the storm")
+        jobs.append(client.submit(number, checkpoint))
     client.close()
     return jobs
+
+
+def _has_done(storm: Storm, disturbances: int) -> bool:
+    return len(storm.done) >= disturbances
 
 
 def _wait_for_the_end(client: Stubborn, jobs: list[str]) -> None:
@@ -243,7 +261,8 @@ _ENDS = ("succeeded", "failed", "canceled", "expired")
 
 def _check_files(client: Stubborn, jobs: list[str], checkpoint: Path, folder: Path) -> None:
     """Each ticket's bytes are those of one that verifies, and no job has two."""
-    tickets, cursor = [], ""
+    tickets: list[dict[str, Any]] = []
+    cursor: str | None = ""
     while cursor is not None:
         page = client.get(f"/v1/tickets?limit=100{cursor and f'&cursor={cursor}'}")
         tickets += page["data"]

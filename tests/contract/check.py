@@ -33,11 +33,13 @@ _CLOSING_THE_DOOR = ("revoke_api_key", "change_api_key", "rotate_api_key")
 
 
 # What a schema cannot say is refused by name: cursors that nobody issued, specs that contradict
-# themselves, periods that end before they start, ETags of another version. A request without the
-# version of tus gets 412, as tus says.
+# themselves, periods that end before they start, ETags of another version, uploads that announce
+# more than this service takes. A request without the version of tus gets 412, as tus says.
 _CONFIGURATION = """
 [checks.positive_data_acceptance]
-expected-statuses = ["2xx", "3xx", "400", "401", "403", "404", "409", "412", "422", "429", "5xx"]
+expected-statuses = [
+    "2xx", "3xx", "400", "401", "403", "404", "409", "412", "413", "422", "429", "5xx"
+]
 [checks.negative_data_rejection]
 expected-statuses = [
     "400", "401", "403", "404", "405", "406", "409", "412", "415", "422", "428", "429", "5xx"

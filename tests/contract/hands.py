@@ -91,6 +91,7 @@ def _succeed(tx: Transaction, claimed: ClaimedJob, ticket: bytes) -> bool:
         # Without a file behind it, an export would be made again and again.
         return False
     if job.kind is JobKind.CONSTRUCT:
+        assert job.checkpoint_id is not None
         made = tx.tickets.add(job.tenant_id, job.id, job.checkpoint_id, "d" * 64, _REPORT, [ticket])
         ticket_id = made.id
     return tx.jobs.succeed(job.id, claimed.lease_token, ticket_id, _REPORT)

@@ -9,40 +9,50 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable, Mapping
 from importlib.abc import MetaPathFinder
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+Description = dict[str, Any]
 
 
 class Refusal(MetaPathFinder):
-    def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0] in {"ltengine", "ltforge", "service", "worker"}:
+    def find_spec(self, name: str, path: object = None, target: object = None) -> None:
+        if name.split(".", maxsplit=1)[0] in {"ltengine", "ltforge", "service", "worker"}:
             raise ImportError(f"{name} must not be needed")
-        return
 
 
-def normalise(x, description):
-    return (x - np.float32(description["input"]["mean"])) / np.float32(description["input"]["std"])
+def normalise(x: Array, description: Description) -> Array:
+    mean, std = (np.float32(description["input"][name]) for name in ("mean", "std"))
+    return np.asarray((x - mean) / std)
 
 
-def run_state_dict(file, x):
+def run_state_dict(file: Path, x: Array) -> Array:
     import torch
 
     state = torch.load(file, weights_only=True)
     description = state._metadata["ltforge"]
-    modules = []
+    modules: list[torch.nn.Module] = []
+    kinds: dict[str, type[torch.nn.Module]] = {
+        "relu": torch.nn.ReLU,
+        "tanh": torch.nn.Tanh,
+        "identity": torch.nn.Identity,
+    }
     for number, layer in enumerate(description["layers"]):
         outputs, inputs = state[f"{2 * number}.weight"].shape
-        kind = {"relu": torch.nn.ReLU, "tanh": torch.nn.Tanh, "identity": torch.nn.Identity}
-        modules += [torch.nn.Linear(inputs, outputs), kind[layer["activation"]["name"]]()]
+        modules += [torch.nn.Linear(inputs, outputs), kinds[layer["activation"]["name"]]()]
     network = torch.nn.Sequential(*modules)
     network.load_state_dict(state, strict=True)
     with torch.no_grad():
-        return network(torch.from_numpy(normalise(x, description))).numpy()
+        return np.asarray(network(torch.from_numpy(normalise(x, description))))
 
 
-def run_dense(file, x):
+def run_dense(file: Path, x: Array) -> Array:
     from safetensors import safe_open
 
     with safe_open(file, "np") as tensors:
@@ -54,12 +64,19 @@ def run_dense(file, x):
     return x
 
 
-def activate(x, layer):
-    name = layer["activation"]["name"]
-    return {"relu": lambda v: np.maximum(v, 0), "tanh": np.tanh, "identity": lambda v: v}[name](x)
+def activate(x: Array, layer: Description) -> Array:
+    match layer["activation"]["name"]:
+        case "relu":
+            return np.maximum(x, 0)
+        case "tanh":
+            return np.tanh(x)
+        case "identity":
+            return x
+        case unknown:
+            raise ValueError(unknown)
 
 
-def run_sparse(description, arrays, x):
+def run_sparse(description: Description, arrays: Mapping[str, Array], x: Array) -> Array:
     x = normalise(x, description).T
     for number, layer in enumerate(description["layers"], start=1):
         indptr, indices, values, bias = (
@@ -73,7 +90,7 @@ def run_sparse(description, arrays, x):
     return x.T
 
 
-def run_sparse_safetensors(file, x):
+def run_sparse_safetensors(file: Path, x: Array) -> Array:
     from safetensors import safe_open
     from safetensors.numpy import load_file
 
@@ -82,19 +99,19 @@ def run_sparse_safetensors(file, x):
     return run_sparse(description, load_file(file), x)
 
 
-def run_npz(file, x):
+def run_npz(file: Path, x: Array) -> Array:
     with np.load(file, allow_pickle=False) as archive:
         return run_sparse(json.loads(str(archive["description"])), dict(archive), x)
 
 
-def run_onnx(file, x):
+def run_onnx(file: Path, x: Array) -> Array:
     import onnxruntime
 
     session = onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
-    return session.run(None, {"input": x})[0]
+    return np.asarray(session.run(None, {"input": x})[0])
 
 
-RUNNERS = {
+RUNNERS: dict[str, Callable[[Path, Array], Array]] = {
     "state_dict": run_state_dict,
     "safetensors": run_dense,
     "sparse_safetensors": run_sparse_safetensors,

@@ -16,7 +16,7 @@ from ltengine.network import DenseLayer, Network, build_network
 from ltengine.specification import Specification, parse_specification
 from ltengine.ticket import Ticket
 
-ACTIVATIONS = {
+ACTIVATIONS: dict[str, dict[str, Any]] = {
     "relu": {"activation": {"name": "relu"}},
     "leaky_relu": {"activation": {"name": "leaky_relu", "slope": 0.2}},
     "tanh": {"activation": {"name": "tanh"}, "source": {"first_layer_activation": "identity"}},
@@ -30,7 +30,7 @@ CONSTRUCTIONS = ["2L", "L+1"]
 
 def make_spec(construction: str, activation: str = "relu", **fields: Any) -> Specification:
     """A spec with defaults; ``seed`` goes into the source."""
-    document = {"construction": construction, **ACTIVATIONS[activation]}
+    document: dict[str, Any] = {"construction": construction, **ACTIVATIONS[activation]}
     seed = fields.pop("seed", None)
     document.update(fields)
     if seed is not None:

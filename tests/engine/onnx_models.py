@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import onnx
 import onnxruntime
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 Array = NDArray[Any]
@@ -24,7 +24,7 @@ class GraphWriter:
     current: str = "x"
     kind: int = TensorProto.FLOAT
 
-    def constant(self, values: Array, name: str | None = None) -> str:
+    def constant(self, values: ArrayLike, name: str | None = None) -> str:
         name = name or f"c{len(self.weights)}"
         self.weights.append(numpy_helper.from_array(np.asarray(values), name))
         return name

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -24,7 +26,8 @@ ROUNDING = 1e-12
 
 
 def linear_part(activation: Activation, x: np.ndarray) -> np.ndarray:
-    return np.where(x >= 0, activation.m_plus, activation.m_minus) * x + activation.intercept
+    slopes = np.where(x >= 0, activation.m_plus, activation.m_minus)
+    return np.asarray(slopes * x + activation.intercept)
 
 
 @by_name
@@ -107,7 +110,7 @@ def test_nonnegative_means_nonnegative(activation: Activation) -> None:
 
 
 def test_the_spec_s_tables_are_the_activations_own() -> None:
-    names = set(ActivationName.__args__)  # type: ignore[attr-defined]
+    names = set(get_args(ActivationName))
     assert names == set(ACTIVATIONS) | set(SLOPED)
     for name in names:
         activation = named_activation(name)

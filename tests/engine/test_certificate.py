@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
+from ltengine import difference, effective
 from ltengine.activation import specified_activation
 from ltengine.budget import unit_suprema
 from ltengine.certificate import (
@@ -21,7 +24,7 @@ from ltengine.errors import Canceled, UnsolvedProblemsError
 from ltengine.evaluation import compact
 from ltengine.network import DenseLayer, Network, build_network
 from ltengine.observation import output_errors, search_largest_error
-from ltengine.sparse_network import rebuild
+from ltengine.sparse_network import rebuild, ticket_layers
 from ltengine.specification import InputSpecification, Specification, parse_specification
 from tests.engine.networks import (
     ACTIVATIONS,
@@ -35,6 +38,12 @@ from tests.engine.test_lenets import spec_document
 from tests.shared_files import shared_file
 
 BOX = {"low": -1.0, "high": 1.0}
+
+
+def biases(layer: DenseLayer) -> NDArray[np.float64]:
+    """Those of a layer that has some, to change in place."""
+    assert layer.bias is not None
+    return layer.bias
 
 
 def observed_and_certified(network: Network, spec: Specification) -> tuple[float, np.ndarray]:
@@ -80,7 +89,7 @@ def test_a_linear_ticket_s_bound_is_attained(low: float) -> None:
 def test_units_that_never_switch_off_cost_nothing() -> None:
     """With every hidden unit surely active a network is linear, and its bound nearly attained."""
     network = random_network([6, 5, 3], seed=1)
-    network.layers[0].bias[:] = 4.0
+    biases(network.layers[0])[:] = 4.0
     spec = make_spec("L+1", input=BOX)
 
     observed, certified = observed_and_certified(network, spec)
@@ -90,7 +99,7 @@ def test_units_that_never_switch_off_cost_nothing() -> None:
 
 def test_dead_units_pass_no_error_on() -> None:
     network = random_network([6, 5, 3], seed=1)
-    network.layers[0].bias[:] = -8.0
+    biases(network.layers[0])[:] = -8.0
     spec = make_spec("L+1", input=BOX)
 
     observed, certified = observed_and_certified(network, spec)
@@ -176,7 +185,7 @@ def test_a_foreign_network_s_distance_is_certified_as_well() -> None:
 def test_every_output_has_its_own_bound(construction: str) -> None:
     network = random_network([6, 5, 4], seed=9)
     network.layers[-1].weight[1] = 0
-    network.layers[-1].bias[1] = 0
+    biases(network.layers[-1])[1] = 0
     spec = make_spec(construction, input=BOX)
     ticket = construct_ticket(network, spec)[0]
     layers = rebuild(ticket)
@@ -203,6 +212,26 @@ def test_the_certificate_s_figures() -> None:
     assert certificate.largest < certificate.lipschitz_product
 
 
+@pytest.mark.parametrize("activation", ["relu", "leaky_relu", "tanh"])
+@pytest.mark.parametrize("construction", CONSTRUCTIONS)
+def test_terms_that_are_too_many_to_be_held_change_nothing(
+    construction: str, activation: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = random_network([6, 5, 4, 3], seed=9)
+    spec = make_spec(construction, activation, input=BOX)
+    ticket = construct_ticket(network, spec)[0]
+    held = issue_certificate(ticket, network, rebuild(ticket), spec)
+    monkeypatch.setattr(difference, "MOST_HELD", 0)
+    monkeypatch.setattr(effective, "ENTRIES_PER_CHUNK", 20)
+
+    drawn = issue_certificate(ticket, network, ticket_layers(ticket), spec)
+
+    assert drawn.errors == pytest.approx(held.errors, rel=1e-12)
+    assert drawn.row_sum_product == held.row_sum_product
+    assert drawn.lipschitz_product == held.lipschitz_product
+    assert drawn.mean_parameter_error == pytest.approx(held.mean_parameter_error)
+
+
 def test_a_certificate_is_given_up_between_layers() -> None:
     network = random_network([6, 5, 4, 3], seed=9)
     spec = make_spec("L+1", input=BOX)
@@ -224,11 +253,12 @@ def test_suprema_hold_for_random_inputs(activation: str) -> None:
     spec = make_spec("2L", activation)
     domain = InputSpecification(mean=0.2, std=0.5, low=-1.0, high=1.0)
     suprema = unit_suprema(network, specified_activation(spec), domain)
-    x = np.random.default_rng(0).uniform(domain.normalised_low, domain.normalised_high, (2000, 4))
+    low, high = domain.normalised_low, domain.normalised_high
+    x: NDArray[np.floating[Any]] = np.random.default_rng(0).uniform(low, high, (2000, 4))
 
     for layer, supremum in zip(network.layers, suprema, strict=True):
         assert (np.abs(x) <= supremum).all()
-        x = specified_activation(spec).value(x @ layer.weight.T + layer.bias)
+        x = specified_activation(spec).value(x @ layer.weight.T + biases(layer))
 
 
 def test_the_box_holds_every_input_that_a_data_set_may_have() -> None:

@@ -25,10 +25,12 @@ from ltengine.errors import CheckpointError
 from tests.shared_files import shared_file
 
 
-def state(prefixes: tuple[str, ...] = ("0", "2"), dtype: Any = torch.float32) -> OrderedDict:
+def state(
+    prefixes: tuple[str, ...] = ("0", "2"), dtype: Any = torch.float32
+) -> OrderedDict[str, torch.Tensor]:
     generator = torch.Generator().manual_seed(0)
     sizes = [4, 3, 2]
-    result = OrderedDict()
+    result: OrderedDict[str, torch.Tensor] = OrderedDict()
     for number, prefix in enumerate(prefixes):
         shape = (sizes[number + 1], sizes[number])
         result[f"{prefix}.weight"] = torch.randn(shape, generator=generator).to(dtype)
@@ -120,18 +122,19 @@ def test_masks_of_open_lth_are_applied(tmp_path: Path, prefix: str) -> None:
 @pytest.mark.parametrize("parametrized", [False, True])
 def test_pruned_modules_are_read(tmp_path: Path, parametrized: bool) -> None:
     torch.manual_seed(0)
-    model = torch.nn.Sequential(torch.nn.Linear(6, 5), torch.nn.ReLU(), torch.nn.Linear(5, 2))
+    pruned = torch.nn.Linear(6, 5)
+    model = torch.nn.Sequential(pruned, torch.nn.ReLU(), torch.nn.Linear(5, 2))
     if parametrized:
-        torch.nn.utils.parametrize.register_parametrization(model[0], "weight", torch.nn.Identity())
+        torch.nn.utils.parametrize.register_parametrization(pruned, "weight", torch.nn.Identity())
     else:
-        torch.nn.utils.prune.l1_unstructured(model[0], "weight", amount=0.5)
-        torch.nn.utils.prune.random_unstructured(model[0], "bias", amount=0.4)
+        torch.nn.utils.prune.l1_unstructured(pruned, "weight", amount=0.5)
+        torch.nn.utils.prune.random_unstructured(pruned, "bias", amount=0.4)
 
     network = read_checkpoint(saved(tmp_path, model.state_dict())).network
 
-    assert (network.layers[0].weight == model[0].weight.detach().numpy()).all()
+    assert (network.layers[0].weight == pruned.weight.detach().numpy()).all()
     assert network.layers[0].bias is not None
-    assert (network.layers[0].bias == model[0].bias.detach().numpy()).all()
+    assert (network.layers[0].bias == pruned.bias.detach().numpy()).all()
 
 
 @given(data=st.data())
@@ -202,7 +205,7 @@ class Payload:
         return os.system, ("echo owned > owned.txt",)
 
 
-def with_value(value: float) -> OrderedDict:
+def with_value(value: float) -> OrderedDict[str, torch.Tensor]:
     tensors = state()
     tensors["2.weight"][1, 2] = value
     return tensors

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from tests.engine.networks import CONSTRUCTIONS, construct_ticket, make_spec, ra
 NETWORK = random_network([6, 5, 3], seed=1)
 
 
-def ticket(construction: str = "2L", **fields: object) -> Ticket:
+def ticket(construction: str = "2L", **fields: Any) -> Ticket:
     return construct_ticket(NETWORK, make_spec(construction, **fields))[0]
 
 

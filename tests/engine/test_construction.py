@@ -50,6 +50,7 @@ def check_ticket(network: Network, spec: Specification) -> None:
 
     assert verdict.reasons == ()
     assert verdict.largest_parameter_error is not None
+    assert spec.tolerance.parameter is not None
     assert verdict.largest_parameter_error <= spec.tolerance.parameter
 
     layers = rebuild(ticket)

@@ -25,7 +25,7 @@ from tests.engine.networks import CONSTRUCTIONS, make_spec, random_network
 from tests.engine.subset_oracle import same_solutions
 
 ROOT = Path(__file__).resolve().parents[2]
-SIMULATED = bool(config.ENABLE_CUDASIM)
+SIMULATED = bool(vars(config)["ENABLE_CUDASIM"])
 PROBLEMS = 60 if SIMULATED else 100_000
 on_device = pytest.mark.gpu
 

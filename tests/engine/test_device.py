@@ -13,6 +13,7 @@ from ltengine.cell_problem import CellProblems, DrawnCellSolver
 from ltengine.device import check_device, choose_device
 from ltengine.errors import DeviceUnavailableError
 from ltengine.problem import FRACTION_BITS
+from ltengine.solvers.cascade import CascadeSolver
 from ltengine.source import Source
 from tests.engine.subset_oracle import same_solutions, smallest_subsets
 
@@ -61,13 +62,13 @@ def test_the_processor_draws_and_solves_to_the_oracle_s_optimum() -> None:
         9,
     )
 
-    found = DrawnCellSolver(device.CascadeSolver()).solve(problems)
+    found = DrawnCellSolver(CascadeSolver()).solve(problems)
 
     assert same_solutions(found, smallest_subsets(problems.draw()))
 
 
 @pytest.mark.skipif(
-    bool(config.ENABLE_CUDASIM) or cuda.implementation != "Built-in",
+    bool(vars(config)["ENABLE_CUDASIM"]) or cuda.implementation != "Built-in",
     reason="asks the compiler that numba brings along",
 )
 def test_the_kernel_compiles_for_a_device_and_leaves_nothing_to_contract(

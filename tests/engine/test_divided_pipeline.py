@@ -48,7 +48,9 @@ class Workshop:
         self.steps: list[int] = []
 
     def run(self) -> dict[str, Any]:
-        work = plan_division(load_material(self.request), Division(0, self.problems))
+        work: DividedWork | dict[str, Any] | None = plan_division(
+            load_material(self.request), Division(0, self.problems)
+        )
         while isinstance(work, DividedWork):
             self.steps.append(len(work.shards))
             for document in json.loads(json.dumps(work.shards)):

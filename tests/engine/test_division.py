@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -63,8 +64,12 @@ def build_all(blueprint: Blueprint, problems_per_shard: int, order: random.Rando
     return pieces
 
 
+def _unchanged(piece: Piece) -> Piece:
+    return piece
+
+
 def stored(pieces: list[Piece]) -> list[StoredPiece]:
-    return [StoredPiece(piece.shard, lambda piece=piece: piece) for piece in pieces]
+    return [StoredPiece(piece.shard, partial(_unchanged, piece)) for piece in pieces]
 
 
 def merge(blueprint: Blueprint, pieces: list[Piece]) -> Construction:

@@ -6,7 +6,7 @@ import numba
 import numpy as np
 import pytest
 
-from ltengine.activation import SIGMOID, TANH, leaky_relu
+from ltengine.activation import SIGMOID, TANH, Activation, leaky_relu
 from ltengine.evaluation import compact, compare_predictions, evaluate_ticket
 from ltengine.sparse_network import SparseLayer, rebuild
 from tests.engine.networks import ACTIVATIONS, construct_ticket, make_spec, random_network
@@ -75,7 +75,7 @@ def test_predictions_are_compared_by_class() -> None:
 
 
 @pytest.mark.parametrize("activation", [TANH, SIGMOID, leaky_relu(0.3)])
-def test_activations_keep_single_precision_and_their_slopes(activation: object) -> None:
+def test_activations_keep_single_precision_and_their_slopes(activation: Activation) -> None:
     tiny = 1e-6
     right = (activation.value(np.array([tiny])) - activation.intercept) / tiny
     left = (activation.value(np.array([-tiny])) - activation.intercept) / -tiny

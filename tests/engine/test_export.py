@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnxruntime
@@ -35,12 +36,12 @@ def ticket_outputs(file: Path, raw: NDArray[np.float32]) -> NDArray[np.float64]:
     """(sample, output) in float64, cell by cell."""
     ticket, _ = read_ticket(file)
     given = ticket.specification["input"]
-    x = ((raw.astype(np.float64) - given["mean"]) / given["std"]).T
+    x: NDArray[np.floating[Any]] = ((raw.astype(np.float64) - given["mean"]) / given["std"]).T
     for layer in rebuild(ticket):
         sums = np.repeat(layer.biases[:, None], x.shape[1], axis=1)
         np.add.at(sums, layer.rows, layer.values[:, None] * x[layer.columns])
         x = layer.activation.value(sums)
-    return x.T
+    return x.T.astype(np.float64)
 
 
 def run_elsewhere(form: ExportFormat, file: Path, raw: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -23,7 +23,7 @@ from ltengine.problem import (
 )
 from ltengine.solvers.cascade import CascadeSolver
 from ltengine.statistics.measurement import measure, wilson_interval
-from ltengine.statistics.question import StatisticsQuestion
+from ltengine.statistics.question import Distribution, StatisticsQuestion
 from ltengine.statistics.random_problems import random_items
 
 OTHER_SEED = 77
@@ -31,14 +31,14 @@ DISTRIBUTIONS = ["uniform", "uniform_product", "normal", "normal_product"]
 
 
 def probability(
-    distribution: str, candidates: int, tolerance: float, target: float, largest: int = 10
+    distribution: Distribution, candidates: int, tolerance: float, target: float, largest: int = 10
 ) -> float:
     targets = np.array([target])
     return float(failure_probability(distribution, candidates, tolerance, targets, largest)[0])
 
 
 # on the table's grid and off it in candidates, tolerance and target
-QUESTIONS = [
+QUESTIONS: list[tuple[Distribution, int, float, float]] = [
     ("uniform", 10, 0.01, 0.5),
     ("uniform", 13, 0.003, 0.7),
     ("uniform", 15, 0.001, 0.3),
@@ -54,7 +54,7 @@ QUESTIONS = [
 
 @pytest.mark.parametrize(("distribution", "candidates", "tolerance", "target"), QUESTIONS)
 def test_the_model_is_above_fresh_measurements_but_not_by_much(
-    distribution: str, candidates: int, tolerance: float, target: float
+    distribution: Distribution, candidates: int, tolerance: float, target: float
 ) -> None:
     row = measure(
         StatisticsQuestion(
@@ -75,7 +75,7 @@ def test_the_model_is_above_fresh_measurements_but_not_by_much(
 
 
 def conditional_failures(
-    distribution: str, target: float, candidates: int, *, walkers: int
+    distribution: Distribution, target: float, candidates: int, *, walkers: int
 ) -> float:
     """The failure rate at tolerance .01, far below what plain sampling could see.
 
@@ -115,7 +115,7 @@ def conditional_failures(
     ],
 )
 def test_extrapolation_agrees_with_rare_events_sampled_by_splitting(
-    distribution: str, target: float, candidates: int
+    distribution: Distribution, target: float, candidates: int
 ) -> None:
     rate = conditional_failures(distribution, target, candidates, walkers=1500)
 
@@ -125,7 +125,7 @@ def test_extrapolation_agrees_with_rare_events_sampled_by_splitting(
 
 
 @pytest.mark.parametrize("distribution", DISTRIBUTIONS)
-def test_more_of_anything_that_helps_never_hurts(distribution: str) -> None:
+def test_more_of_anything_that_helps_never_hurts(distribution: Distribution) -> None:
     by_candidates = [probability(distribution, n, 0.003, 0.7) for n in range(1, 60)]
     assert by_candidates == sorted(by_candidates, reverse=True)
     by_tolerance = [probability(distribution, 18, e, 0.7) for e in (1e-7, 1e-5, 2e-4, 0.01, 0.02)]
@@ -141,7 +141,7 @@ def test_more_of_anything_that_helps_never_hurts(distribution: str) -> None:
 
 @pytest.mark.parametrize("distribution", DISTRIBUTIONS)
 def test_no_rate_falls_faster_than_that_of_all_candidates_having_the_wrong_sign(
-    distribution: str,
+    distribution: Distribution,
 ) -> None:
     for target in (0.05, 0.5, 2.0):
         for candidates in range(24, 64):
@@ -172,7 +172,7 @@ def test_the_sum_over_problems_is_that_of_their_probabilities() -> None:
 @pytest.mark.parametrize("distribution", DISTRIBUTIONS)
 @pytest.mark.parametrize("tolerance", [0.01, 0.001, 1e-5])
 def test_the_choice_is_the_smallest_that_keeps_the_promise(
-    distribution: str, tolerance: float
+    distribution: Distribution, tolerance: float
 ) -> None:
     targets = np.random.default_rng(1).uniform(-1, 1, 1000)
 
@@ -186,7 +186,9 @@ def test_the_choice_is_the_smallest_that_keeps_the_promise(
     assert max(last for _, last in offered) == choice.candidates
 
 
-def failing_seeds(distribution: str, candidates: int, size: int, targets: np.ndarray) -> int:
+def failing_seeds(
+    distribution: Distribution, candidates: int, size: int, targets: np.ndarray
+) -> int:
     """Of 200 sources, how many leave a problem unsolved with base set and spares."""
     solver, tolerance = CascadeSolver(), fixed_point_tolerance(0.01, 10)
     problems = np.arange(200 * targets.size)
@@ -202,7 +204,7 @@ def failing_seeds(distribution: str, candidates: int, size: int, targets: np.nda
 
 @pytest.mark.parametrize("distribution", ["uniform", "uniform_product"])
 def test_the_promise_is_kept_over_200_sources_and_clearly_broken_at_half_the_width(
-    distribution: str,
+    distribution: Distribution,
 ) -> None:
     targets = np.random.default_rng(1).uniform(-1, 1, 60)
     choice = choose_candidates(distribution, 0.01, targets, 1.0, 0.05, 10)

@@ -181,8 +181,8 @@ def test_constants_of_nodes_are_weights_too(tmp_path: Path) -> None:
 def test_other_people_s_models_compute_what_onnx_runtime_computes(name: str) -> None:
     path = shared_file(f"checkpoints/{name}")
     images = gzip.decompress(shared_file("data/mnist/t10k-images-idx3-ubyte.gz").read_bytes())
-    inputs = np.frombuffer(images, np.uint8, offset=16, count=784 * 500) / np.float32(255)
-    inputs = inputs.astype(np.float32).reshape(500, 1, 28, 28)
+    pixels = np.frombuffer(images, np.uint8, offset=16, count=784 * 500) / np.float32(255)
+    inputs = pixels.astype(np.float32).reshape(500, 1, 28, 28)
 
     checkpoint = read_checkpoint(path)
 

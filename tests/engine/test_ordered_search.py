@@ -17,7 +17,7 @@ UNIT = 1 << FRACTION_BITS
 
 
 @numba.njit
-def _search(items, counts, targets, tolerance, stages, least_error, sizes, choices):
+def _search(items, counts, targets, tolerance, stages, least_error, sizes, choices):  # type: ignore[no-untyped-def]
     heads, rests = np.empty(32, np.int32), np.empty(32, np.int64)
     for p in range(targets.size):
         for s in range(stages.shape[0]):

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from ltengine.errors import SpecificationError
-from ltengine.specification import parse_specification, resolve_activation
+from ltengine.specification import BaseSet, parse_specification, resolve_activation
 
 RELU: dict[str, Any] = {"construction": "L+1", "activation": {"name": "relu"}}
 
@@ -15,8 +15,7 @@ RELU: dict[str, Any] = {"construction": "L+1", "activation": {"name": "relu"}}
 def test_everything_but_the_construction_has_a_default() -> None:
     spec = parse_specification({"construction": "2L"})
 
-    assert spec.base_set.size == 20
-    assert spec.base_set.largest_subset == 10
+    assert spec.base_set == BaseSet(size=20, largest_subset=10)
     assert spec.tolerance.parameter == 0.01
     assert spec.source.seed == 0
     assert spec.device == "auto"

@@ -11,7 +11,7 @@ from ltengine.problem import FRACTION_BITS
 from ltengine.solvers.meet_in_the_middle import MeetInTheMiddleSolver
 from ltengine.source import Source
 from ltengine.statistics.measurement import measure, wilson_interval
-from ltengine.statistics.question import StatisticsQuestion, parse_question
+from ltengine.statistics.question import Distribution, StatisticsQuestion, parse_question
 from ltengine.statistics.random_problems import CELL_LAYER, random_items
 from ltengine.statistics.table import read_table, shipped_table, write_table
 
@@ -49,7 +49,7 @@ REFERENCE_SIZES = np.array([1033, 13713, 44922, 35783, 4101, 377, 54]) / 100_000
 
 @pytest.mark.parametrize(("distribution", "candidates", "tolerance", "target", "rate"), KNOWN_RATES)
 def test_the_failure_rate_is_the_known_one(
-    distribution: str, candidates: int, tolerance: float, target: float | str, rate: float
+    distribution: Distribution, candidates: int, tolerance: float, target: float | str, rate: float
 ) -> None:
     row = measure(
         parse_question(
@@ -69,7 +69,7 @@ def test_the_failure_rate_is_the_known_one(
 
 @pytest.mark.parametrize(("distribution", "candidates", "tolerance", "size"), KNOWN_SIZES)
 def test_the_mean_size_is_the_known_one(
-    distribution: str, candidates: int, tolerance: float, size: float
+    distribution: Distribution, candidates: int, tolerance: float, size: float
 ) -> None:
     row = measure(
         StatisticsQuestion(
@@ -108,7 +108,7 @@ def test_items_are_the_source_s_own_cells() -> None:
 
 
 @pytest.mark.parametrize("distribution", ["uniform", "uniform_product", "normal_product"])
-def test_more_candidates_never_solve_fewer_of_the_same_problems(distribution: str) -> None:
+def test_more_candidates_never_solve_fewer_of_the_same_problems(distribution: Distribution) -> None:
     failures = [
         measure(
             StatisticsQuestion(distribution=distribution, candidates=m, target=1.0, trials=1500)

@@ -104,7 +104,8 @@ def test_cells_that_are_none_are_refused(counts: list[int], gaps: list[int], cod
 
 def _safetensors_metadata(data: bytes) -> dict[str, str]:
     (length,) = struct.unpack("<Q", data[:8])
-    return json.loads(data[8 : 8 + length])["__metadata__"]
+    metadata: dict[str, str] = json.loads(data[8 : 8 + length])["__metadata__"]
+    return metadata
 
 
 def _rewritten(data: bytes, change: Any) -> bytes:

@@ -165,7 +165,7 @@ def test_bytes_that_are_not_those_announced_are_refused(api: RunningApi, algorit
     "header", ["sha-256=:AAAA:", "sha-256=AAAA", "sha-512=:=:", "sha-256=:\u00e9:", "SHA-256=::"]
 )
 def test_a_digest_that_is_none_is_refused(api: RunningApi, header: str) -> None:
-    headers = {"Content-Digest": header.encode("latin-1")}
+    headers = {b"Content-Digest": header.encode("latin-1")}
 
     answer = api.client.post("/v1/checkpoints", content=b"weights", headers=headers)
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from tests.journeys.stacks import (
     production_on_rabbitmq,
 )
 
-FORMS = {
+FORMS: dict[str, Callable[[Path], AbstractContextManager[Embedded | Production]]] = {
     "embedded": embedded,
     "production": production,
     "rabbitmq": production_on_rabbitmq,

@@ -165,7 +165,7 @@ def production(
     port = free_port()
     with (
         contextmanager(temporary_database)() as database_url,
-        (broker or _redis)() as broker_url,
+        (broker or temporary_redis)() as broker_url,
     ):
         upgrade(database_url)
         environment = os.environ | SHORT_TIMES | dict(settings or {})
@@ -195,7 +195,7 @@ def production_on_rabbitmq(folder: Path) -> Iterator[Production]:
 
 
 @contextmanager
-def _redis() -> Iterator[str]:
+def temporary_redis() -> Iterator[str]:
     """A numbered database of the Redis server, emptied before and after."""
     url = f"{redis_server().rpartition('/')[0]}/{random.SystemRandom().randint(1, 15)}"
     client = redis.Redis.from_url(url)

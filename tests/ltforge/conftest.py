@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from contract_server import API_KEY, ContractServer, running_contract_server
 from safetensors.numpy import save_file
 
 from ltengine.pipeline import PipelineRequest, run_pipeline
 from ltengine.specification import parse_specification
 from ltforge import Client, RetryPolicy
+from tests.ltforge.contract_server import API_KEY, ContractServer, running_contract_server
 
 QUICK = RetryPolicy(attempts=3, first_pause=0.01)
 

@@ -182,7 +182,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._json(200, known)
             return
         prefix = "ckp" if path.endswith("checkpoints") else "dst"
-        document = {
+        document: dict[str, Any] = {
             "id": f"{prefix}_{len(state.uploads) + 1}",
             "name": query["name"],
             "status": "validating",

@@ -81,6 +81,7 @@ class Service:
             if failure is not None:
                 assert tx.jobs.fail(job.id, claimed.lease_token, failure)
                 return
+            assert job.checkpoint_id is not None
             report = {"ticket": {"digest": "d" * 64}}
             ticket = tx.tickets.add(
                 self.tenant_id, job.id, job.checkpoint_id, "d" * 64, report, CHUNKS

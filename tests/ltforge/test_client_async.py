@@ -8,8 +8,6 @@ from pathlib import Path
 
 import anyio
 import pytest
-from conftest import QUICK
-from contract_server import API_KEY, TICKET_FILE, ContractServer, Fault
 
 from ltforge import (
     AsyncClient,
@@ -20,6 +18,8 @@ from ltforge import (
     NotFoundError,
     WaitTimeoutError,
 )
+from tests.ltforge.conftest import QUICK
+from tests.ltforge.contract_server import API_KEY, TICKET_FILE, ContractServer, Fault
 
 SPEC = {"construction": "L+1"}
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from conftest import QUICK
-from contract_server import API_KEY, PLAN, ContractServer, Fault
 
 from ltforge import Client, InvalidRequestError, JobFailedError, WaitTimeoutError
+from tests.ltforge.conftest import QUICK
+from tests.ltforge.contract_server import API_KEY, PLAN, ContractServer, Fault
 
 SPEC = {"construction": "L+1"}
 

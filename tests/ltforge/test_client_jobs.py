@@ -5,16 +5,14 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
-from conftest import QUICK
-from contract_server import ContractServer, Fault
 
 from ltforge import (
     AuthenticationError,
     Client,
     InvalidRequestError,
-    Job,
     JobCanceledError,
     JobFailedError,
+    JobRecord,
     LTForgeError,
     NoAnswerError,
     NotFoundError,
@@ -22,6 +20,8 @@ from ltforge import (
     ServiceFailureError,
     WaitTimeoutError,
 )
+from tests.ltforge.conftest import QUICK
+from tests.ltforge.contract_server import ContractServer, Fault
 
 SPEC = {"construction": "L+1"}
 
@@ -46,7 +46,7 @@ def test_wait_reports_every_change_once_and_returns_the_succeeded_job(
         {"status": "a_state_of_the_future"},
         {"status": "succeeded", "terminal": True, "ticket_id": "tkt_1", "metrics": {"device": "x"}},
     ]
-    seen: list[Job] = []
+    seen: list[JobRecord] = []
 
     job = client.submit("ckp_1", SPEC).wait(timeout=5, on_progress=seen.append)
 

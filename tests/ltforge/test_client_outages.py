@@ -13,7 +13,6 @@ from pathlib import Path
 
 import anyio
 import pytest
-from killable_server import KillableServer, killable_server
 
 from ltforge import (
     AsyncClient,
@@ -25,6 +24,7 @@ from ltforge import (
     WaitTimeoutError,
 )
 from ltforge.operations.resumable_uploads import PIECE_BYTES
+from tests.ltforge.killable_server import KillableServer, killable_server
 
 QUESTION = {"candidates": 9}
 HASTY = RetryPolicy(attempts=2, first_pause=0.01, longest_pause=0.05, patience=0.2)

@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from contract_server import API_KEY, ContractServer
 from safetensors.numpy import save_file
 
 from ltengine.activation import ACTIVATIONS
@@ -20,6 +19,7 @@ from ltengine.sparse_network import rebuild
 from ltengine.ticket_file import read_ticket_bytes
 from ltforge import Client, LTForgeError, Ticket, TicketFile
 from ltforge.torch_module import NamedActivation
+from tests.ltforge.contract_server import API_KEY, ContractServer
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from contract_server import TICKET_FILE, ContractServer, Fault
 
 from ltforge import Client, CorruptTransferError, LTForgeError, NotFoundError
+from tests.ltforge.contract_server import TICKET_FILE, ContractServer, Fault
 
 MASK = "/v1/tickets/tkt_1/mask"
 

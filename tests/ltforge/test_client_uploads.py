@@ -6,7 +6,6 @@ import hashlib
 from pathlib import Path
 
 import pytest
-from contract_server import LARGEST_UPLOAD, ContractServer, Fault
 
 from ltforge import (
     Client,
@@ -16,6 +15,7 @@ from ltforge import (
     UploadRejectedError,
     WaitTimeoutError,
 )
+from tests.ltforge.contract_server import LARGEST_UPLOAD, ContractServer, Fault
 
 
 @pytest.fixture

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,30 +14,9 @@ import pytest
 import ltforge
 from service.store import open_store
 from service.store.schema import upgrade
+from tests.ltforge.command import run_command
 
-ROOT = Path(__file__).resolve().parents[2]
-ENTRY = "from ltforge.command_line import main; main()"
 SPEC = '{"construction": "L+1", "activation": {"name": "relu"}}'
-
-
-def run_command(
-    *arguments: str,
-    without: tuple[str, ...] = (),
-    stdin: str = "",
-    environment: Mapping[str, str] | None = None,
-) -> subprocess.CompletedProcess[str]:
-    """Run the command; imports of the modules ``without`` fail as if they were not installed."""
-    hide = "import sys\n" + "".join(f"sys.modules[{name!r}] = None\n" for name in without)
-    return subprocess.run(
-        [sys.executable, "-c", hide + ENTRY, *arguments],
-        cwd=ROOT,
-        input=stdin,
-        env={**os.environ, **(environment or {})},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
 
 
 def error_of(answer: subprocess.CompletedProcess[str]) -> dict[str, str]:

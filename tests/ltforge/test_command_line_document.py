@@ -10,11 +10,11 @@ from typing import Any
 import click
 import pytest
 import typer
-from test_command_line import run_command
 
 from ltforge.command_line.application import application
 from ltforge.command_line.failures import FAILED, INTERRUPTED, TRY_AGAIN
 from service.store.schema import upgrade
+from tests.ltforge.command import run_command
 
 DOCUMENT = (Path(__file__).resolve().parents[2] / "docs" / "command-line.md").read_text()
 ROOT_COMMAND: Any = typer.main.get_command(application)

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from killable_server import KillableServer, killable_server
-from test_command_line import run_command
+
+from tests.ltforge.command import run_command
+from tests.ltforge.killable_server import KillableServer, killable_server
 
 SPEC = '{"construction": "L+1", "activation": {"name": "relu"}}'
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from html.parser import HTMLParser
 
-from contract_server import API_KEY, ContractServer
-
 from ltforge import Client, TicketFile
 from ltforge.notebook import Rows, rows_html
 from ltforge.resources import JobRecord, Progress
+from tests.ltforge.contract_server import API_KEY, ContractServer
 
 HOSTILE = '<script>alert("x")</script>'
 

@@ -342,12 +342,62 @@ ROWS: dict[str, Rows] = {
         ("checkpoints", _upload(8, **_REJECTED, deleted_at=LATER)),
         ("datasets", _upload(8, **_REJECTED, deleted_at=LATER)),
     ],
+    "0013": [
+        (
+            "mlflow_deliveries",
+            {
+                "job_id": "job_1",
+                "status": "pending",
+                "tries": 1,
+                "due_at": LATER,
+                "run_id": "0123456789abcdef0123456789abcdef",
+                "error": "INVALID_PARAMETER_VALUE",
+                "lease_token": "t",
+                "lease_expires_at": LATER,
+            },
+        ),
+    ],
+    "0014": [
+        (
+            "webhook_endpoints",
+            {
+                "id": "whk_2",
+                "tenant_id": "ten_1",
+                "url": "https://hooks.example.com/",
+                "description": "to a broker",
+                "events": ["*"],
+                "format": "cloudevents",
+                "secret": "whsec_2",
+                "enabled": True,
+                "created_at": MOMENT,
+            },
+        ),
+        (
+            "webhook_deliveries",
+            {
+                "id": "whd_2",
+                "tenant_id": "ten_1",
+                "endpoint_id": "whk_2",
+                "event_type": "job.succeeded",
+                "body": '{"specversion": "1.0"}',
+                "format": "cloudevents",
+                "status": "delivered",
+                "tries": 1,
+                "attempts": [],
+                "due_at": MOMENT,
+                "created_at": MOMENT,
+                "finished_at": LATER,
+            },
+        ),
+    ],
 }
 
 NEW_VALUES: dict[tuple[str, str], Any] = {
     ("api_keys", "scopes"): "read write admin",
     ("jobs", "priority"): 0,
     ("jobs", "device"): "cpu",
+    ("webhook_endpoints", "format"): "standard",
+    ("webhook_deliveries", "format"): "standard",
 }
 """What older rows get in columns that a revision adds; null in all others."""
 

@@ -113,6 +113,7 @@ def finish_job(store: Store, chunks: list[bytes]) -> str:
         claimed = tx.jobs.claim("worker", 60)
         assert claimed is not None
         job = claimed.job
+        assert job.checkpoint_id is not None
         ticket = tx.tickets.add(job.tenant_id, job.id, job.checkpoint_id, "d" * 64, REPORT, chunks)
         assert tx.jobs.succeed(job.id, claimed.lease_token, ticket.id, REPORT)
     return ticket.id

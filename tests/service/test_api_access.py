@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import update
 
 from service.store.tables import ApiKeyRow
 from tests.service.operations import operations_under_v1, own_ids
@@ -44,7 +45,7 @@ def test_no_route_answers_without_a_valid_key(api: RunningApi) -> None:
 def test_a2_a_wrong_key_is_no_key(api: RunningApi) -> None:
     with httpx.Client(base_url=api.client.base_url, trust_env=False) as bare:
         for wrong, value in wrong_credentials(api.key).items():
-            answer = bare.get("/v1/jobs", headers={"Authorization": value.encode("latin-1")})
+            answer = bare.get("/v1/jobs", headers={b"Authorization": value.encode("latin-1")})
             assert answer.status_code == 401, wrong
             assert_refused(answer)
 
@@ -60,9 +61,8 @@ def assert_refused(answer: httpx.Response) -> None:
 def test_a_revoked_key_is_no_key(api: RunningApi) -> None:
     part = api.key.split("_")[1]
     with api.store.engine.begin() as connection:
-        table = ApiKeyRow.__table__
-        change = table.update().where(table.c.id == f"key_{part}")  # type: ignore[attr-defined]
-        connection.execute(change.values(revoked_at=table.c.created_at))
+        change = update(ApiKeyRow).where(ApiKeyRow.id == f"key_{part}")
+        connection.execute(change.values(revoked_at=ApiKeyRow.created_at))
 
     assert_refused(api.client.get("/v1/jobs"))
 

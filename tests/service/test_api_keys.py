@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine, text, update
 
 from service.domain import KeyScope
 from service.settings import Settings
@@ -42,8 +42,7 @@ def status_with(api: RunningApi, secret: str) -> int:
 
 def set_key(api: RunningApi, key_id: str, **values: Any) -> None:
     with api.store.engine.begin() as connection:
-        table = ApiKeyRow.__table__
-        connection.execute(table.update().where(table.c.id == key_id).values(**values))  # type: ignore[attr-defined]
+        connection.execute(update(ApiKeyRow).where(ApiKeyRow.id == key_id).values(**values))
 
 
 def test_a_secret_is_shown_once(api: RunningApi) -> None:

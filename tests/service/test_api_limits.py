@@ -81,7 +81,7 @@ def test_a_share_of_many_requests_costs_few_writes(api: RunningApi) -> None:
 def test_a_new_window_begins_anew(settings: Settings) -> None:
     with serve_api(settings.model_copy(update={"rate_limit_seconds": 1})) as api:
         limit(api.store, api.tenant_id, requests=1)
-        statuses = []
+        statuses: list[int] = []
         while statuses.count(200) < 3:  # takes two windows, one allowed request each
             statuses.append(api.client.get("/v1/me").status_code)
         assert set(statuses) == {200, 429}

@@ -150,8 +150,14 @@ def test_pieces_are_the_rows_of_the_mask(api: RunningApi, ticket_id: str) -> Non
 
 def test_a_piece_has_an_etag_of_its_own(api: RunningApi, ticket_id: str) -> None:
     path = f"/v1/tickets/{ticket_id}/mask"
-    etags = set()
-    for asked in ({"layer": 1}, {"layer": 2}, {"layer": 1, "rows": ":1"}, {"format": "ticket"}):
+    etags: set[str] = set()
+    pieces: list[dict[str, str | int]] = [
+        {"layer": 1},
+        {"layer": 2},
+        {"layer": 1, "rows": ":1"},
+        {"format": "ticket"},
+    ]
+    for asked in pieces:
         answer = api.client.get(path, params=asked)
         etags.add(answer.headers["ETag"])
         unchanged = {"If-None-Match": answer.headers["ETag"]}

@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 from tusclient.client import TusClient
-from tusclient.uploader import Uploader
+from tusclient.uploader.uploader import Uploader
 
 from service.settings import Settings
 from tests.hostile.raw_http import Connection
@@ -80,7 +80,7 @@ def test_a_real_client_goes_on_after_the_server_was_killed(
     served.start()
     thread.join()
 
-    path = sending.url.removeprefix(served.url)
+    path = str(sending.url).removeprefix(served.url)
     assert offset_of(client, path) == len(CONTENT)
     made = finalize(client, path)
     assert made.status_code == 202
@@ -93,7 +93,7 @@ def test_the_offset_is_true_after_a_kill_in_the_middle_of_a_piece(
 ) -> None:
     first = uploader(tus, 3 * MEBIBYTE)
     first.upload_chunk()
-    path = first.url.removeprefix(served.url)
+    path = str(first.url).removeprefix(served.url)
 
     address = ("127.0.0.1", int(served.url.rpartition(":")[2]))
     connection = Connection(address, served.key)

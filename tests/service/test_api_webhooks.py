@@ -30,6 +30,18 @@ def test_the_secret_is_shown_once(api: RunningApi) -> None:
     assert rotated["previous_secret_until"] is not None
 
 
+def test_an_endpoint_is_told_in_the_format_that_it_asks_for(api: RunningApi) -> None:
+    path = f"/v1/webhook-endpoints/{create(api, format='cloudevents')['id']}"
+
+    sent = api.client.post(f"{path}/test").json()
+    changed = api.client.patch(path, json={"format": "standard"}).json()
+
+    assert sent["payload"]["specversion"] == "1.0"
+    assert changed["format"] == "standard"
+    assert "specversion" not in api.client.post(f"{path}/test").json()["payload"]
+    assert create(api)["format"] == "standard"
+
+
 @pytest.mark.parametrize(
     "fields",
     [
@@ -43,6 +55,7 @@ def test_the_secret_is_shown_once(api: RunningApi) -> None:
         {"events": ["Job.Queued\n"]},
         {"events": ["(a+)+$"]},
         {"description": "two\nlines"},
+        {"format": "avro"},
         {"secret": "whsec_mine"},
     ],
 )

@@ -103,7 +103,7 @@ def test_a_forged_or_old_cookie_is_none(api: RunningApi, visiting: httpx.Client)
     name, cookie = next(iter(visiting.cookies.items()))
     for forged in (cookie[:-4] + "AAAA", "", "x", cookie[::-1], "é"):
         with browser(api) as other:
-            header = {"Cookie": f"{name}={forged}".encode()}
+            header = {b"Cookie": f"{name}={forged}".encode()}
             assert other.get("/", headers=header).status_code == 303
 
 
@@ -243,3 +243,13 @@ def test_a_finished_job_leads_to_its_ticket(api: RunningApi, visiting: httpx.Cli
     job_id = api.client.get(f"/v1/tickets/{ticket_id}").json()["job_id"]
 
     assert f'href="/tickets/{ticket_id}"' in visiting.get(f"/jobs/{job_id}").text
+
+
+def test_a_page_whose_session_ends_leads_back_to_itself(api: RunningApi) -> None:
+    job = submit(api.client, upload(api.client)["id"])
+    with browser(api) as looking:
+        part = {"HX-Request": "true", "HX-Current-URL": f"http://here/jobs/{job['id']}?a=b"}
+        polled = looking.get(f"/jobs/{job['id']}/live", headers=part)
+        assert polled.headers["HX-Redirect"] == f"/sign-in?next=/jobs/{job['id']}%3Fa%3Db"
+        sent = looking.post("/files/checkpoints", content=b"x", headers={"Accept": "text/plain"})
+        assert (sent.status_code, sent.text[:20]) == (401, "The session is over.")

@@ -105,10 +105,12 @@ def test_a_pixel_of_a_large_layer_is_as_dark_as_it_keeps_cells(
 
 def test_zooming_and_moving_stays_within_the_layer(ticket_id: str, visiting: httpx.Client) -> None:
     address = f"/tickets/{ticket_id}/mask?layer=1"
-    seen = set()
+    seen: set[str] = set()
     for move in ("in", "in", "down", "right", "out", "up", "left", "out", "out", "all"):
         part = visiting.get(address).text
-        seen.add(re.search(r'data-rows="(\d+:\d+)"', part)[1])  # type: ignore[index]
+        rows = re.search(r'data-rows="(\d+:\d+)"', part)
+        assert rows is not None
+        seen.add(rows[1])
         link = re.search(rf'id="move-{move}"[^>]*hx-get="([^"]+)"', part)
         assert link is not None
         address = unescape(link[1])
@@ -161,13 +163,16 @@ def test_the_plan_is_shown_beside_what_was_found(
     before = visiting.get(f"/tickets/{ticket_id}")
     assert "Have it predicted" in before.text
     answer = visiting.post(f"/tickets/{ticket_id}/plan", data={"form_token": form_token(before)})
+    address = answer.headers["Location"].partition("#")[0]
+    assert "It is being predicted" in visiting.get(address).text
     spec = parse_specification(made.report["specification"])
     plan = plan_construction(made.target, spec, clock=time.perf_counter)
     assert report_job(api.store, plan) in answer.headers["Location"]
 
-    after = visiting.get(f"/tickets/{ticket_id}").text
+    after = visiting.get(address).text
 
     assert "Have it predicted" not in after
+    assert "It is being predicted" not in after
     assert after.count('class="theory"') > before.text.count('class="theory"')
     predicted = sum(plan["subset_size"]["histogram"].values())
     assert predicted == made.report["problems"]["total"]

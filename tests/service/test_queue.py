@@ -6,10 +6,12 @@ import base64
 import json
 import time
 from pathlib import Path
+from typing import Literal
 
 import pytest
 import redis
-from kombu import Connection, pools
+from kombu import pools
+from kombu.connection import Connection
 from pydantic import ValidationError
 
 from service.errors import QueueUnavailable
@@ -56,6 +58,9 @@ def test_a_message_reaches_redis_in_the_queue_of_its_kind(tmp_path: Path) -> Non
     client.close()
 
 
+BrokerQueueType = Literal["classic", "quorum"]
+
+
 def waiting(url: str, name: str) -> int:
     """How many messages wait in a queue of RabbitMQ."""
     with Connection(url) as connection:
@@ -86,20 +91,23 @@ def test_a_message_reaches_rabbitmq_even_after_it_hung_up(
 @pytest.mark.slow
 @pytest.mark.parametrize(("chosen", "other"), [("classic", "quorum"), ("quorum", "classic")])
 def test_a_queue_has_the_chosen_type_and_another_one_is_named(
-    tmp_path: Path, rabbitmq_url: str, chosen: str, other: str
+    tmp_path: Path, rabbitmq_url: str, chosen: BrokerQueueType, other: BrokerQueueType
 ) -> None:
     with Connection(rabbitmq_url) as connection:
         connection.channel().queue_delete("cpu")
     pools.reset()
-    settings = {"data": tmp_path, "broker_url": rabbitmq_url}
 
-    open_queue(Settings(**settings, broker_queue_type=chosen)).wake("cpu")
+    def wake(queue_type: BrokerQueueType) -> None:
+        settings = Settings(data=tmp_path, broker_url=rabbitmq_url, broker_queue_type=queue_type)
+        open_queue(settings).wake("cpu")
+
+    wake(chosen)
 
     assert waiting(rabbitmq_url, "cpu") == 1
     # What this process declared is remembered with its connections.
     pools.reset()
     with pytest.raises(QueueUnavailable, match="LTFORGE_BROKER_QUEUE_TYPE"):
-        open_queue(Settings(**settings, broker_queue_type=other)).wake("cpu")
+        wake(other)
 
 
 @pytest.mark.slow

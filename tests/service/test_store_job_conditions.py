@@ -42,9 +42,7 @@ def let_pass(store: Store, job: Job, **columns: timedelta) -> None:
     """Move moments of a job into the past."""
     changes = {name: getattr(JobRow, name) for name in columns}
     with store.engine.begin() as connection:
-        row = connection.execute(
-            JobRow.__table__.select().where(JobRow.id == job.id)  # type: ignore[attr-defined]
-        ).one()
+        row = connection.execute(JobRow.__table__.select().where(JobRow.id == job.id)).one()
         moved = {name: getattr(row, name) - columns[name] for name in changes}
         connection.execute(update(JobRow).where(JobRow.id == job.id).values(moved))
 

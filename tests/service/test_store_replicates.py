@@ -28,7 +28,8 @@ def current(store: Store, job: Job) -> Job:
 
 def replicates(store: Store, job: Job) -> list[Job]:
     with store.read() as tx:
-        return tx.jobs.list(job.tenant_id, 100, wanted=JobFilter(parent_id=job.id))[::-1]
+        latest_first = tx.jobs.list(job.tenant_id, 100, wanted=JobFilter(parent_id=job.id))
+    return list(reversed(latest_first))
 
 
 def event_types(store: Store, job: Job) -> list[str]:

@@ -84,6 +84,7 @@ def test_a_ticket_comes_back_byte_for_byte(store: Store) -> None:
     job = submit(store, *ready_checkpoint(store))
     claim(store)
     chunks = [b"first" * 1000, b"second"]
+    assert job.checkpoint_id is not None
 
     with store.begin() as tx:
         ticket = tx.tickets.add(

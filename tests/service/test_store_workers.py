@@ -35,7 +35,7 @@ def submit(store: Store, *devices: str | None) -> list[str]:
 
 
 def claim_all(store: Store, device: JobDevice) -> list[str]:
-    claimed = []
+    claimed: list[str] = []
     while True:
         with store.begin() as tx:
             found = tx.jobs.claim("worker", 60, device)

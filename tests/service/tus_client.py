@@ -45,9 +45,10 @@ def send(
     data: Any,
     headers: Mapping[str, str] = {},
 ) -> httpx.Response:
-    """Send a piece."""
+    """Send a piece; headers may have any character of a byte."""
     own = {**TUS, "Upload-Offset": str(offset), "Content-Type": PIECE, **headers}
-    return client.patch(path, content=data, headers=own)
+    encoded = {name.encode(): value.encode("latin-1") for name, value in own.items()}
+    return client.patch(path, content=data, headers=encoded)
 
 
 def offset_of(client: httpx.Client, path: str) -> int:

@@ -21,9 +21,9 @@ FAKE_RUNNER = Path(__file__).with_name("fake_runner.py")
 Submit = Callable[..., Job]
 
 
-def start_fake_runner(*, visible_devices: str = "") -> RunnerProcess:
+def start_fake_runner(*, visible_devices: str = "", threads: int = 1) -> RunnerProcess:
     command = [sys.executable, str(FAKE_RUNNER), str(os.getpid())]
-    return RunnerProcess(command, visible_devices=visible_devices)
+    return RunnerProcess(command, visible_devices=visible_devices, threads=threads)
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ from worker.protocol import (
     Canceled,
     Failed,
     Logged,
+    Message,
     ProgressMade,
     Ready,
     Run,
@@ -42,8 +43,8 @@ def read() -> None:
     os._exit(0)
 
 
-def say(message: object) -> None:
-    sys.stdout.buffer.write(encode(message))  # type: ignore[arg-type]
+def say(message: Message) -> None:
+    sys.stdout.buffer.write(encode(message))
     sys.stdout.buffer.flush()
 
 

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from kombu import Connection, Queue
+from kombu.connection import Connection
+from kombu.entity import Queue
 
 from service.queue import TASK_NAMES, broker_configuration, open_queue
 from service.settings import Settings

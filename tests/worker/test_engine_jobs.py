@@ -11,7 +11,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from ltengine.errors import Canceled, SpecificationError
-from ltengine.progress import ignore_progress, never_cancel
+from ltengine.progress import ReportProgress, ignore_progress, never_cancel
 from worker.engine_jobs import work
 from worker.protocol import Run
 
@@ -32,21 +32,28 @@ def request_for(tmp_path: Path) -> Request:
     def make(kind: str, specification: dict[str, Any] = SPEC, replicates: int | None = None) -> Run:
         checkpoint = None if kind == "statistics" else str(tmp_path / "net")
         ticket = str(tmp_path / "ticket")
-        return Run("job_1", kind, checkpoint, None, specification, replicates, [], ticket, 1)
+        return Run("job_1", kind, checkpoint, None, specification, replicates, [], ticket)
 
     return make
+
+
+def report_of(request: Run, progress: ReportProgress = ignore_progress) -> dict[str, Any]:
+    """What a job ends with that is not divided."""
+    report = work(request, progress, never_cancel)
+    assert isinstance(report, dict)
+    return report
 
 
 def test_a_construction_leaves_its_ticket(request_for: Request) -> None:
     request = request_for("construct")
 
-    report = work(request, ignore_progress, never_cancel)
+    report = report_of(request)
 
     assert Path(request.ticket).stat().st_size == report["ticket"]["file_bytes"]
 
 
 def test_an_estimate_reports_as_many_replicates_as_asked_for(request_for: Request) -> None:
-    report = work(request_for("estimate", replicates=2), ignore_progress, never_cancel)
+    report = report_of(request_for("estimate", replicates=2))
 
     assert report["replicates"] == 2
     assert report["ticket"]["parameters"]["interval"] is not None
@@ -56,10 +63,9 @@ def test_statistics_answer_their_question(request_for: Request) -> None:
     stages: list[tuple[str, int, int]] = []
     question = {"candidates": 8, "trials": 500, "target": 0.5}
 
-    report = work(
+    report = report_of(
         request_for("statistics", question),
         lambda stage, done, total: stages.append((stage, done, total)),
-        never_cancel,
     )
 
     assert (report["candidates"], report["trials"], report["target"]) == (8, 500, 0.5)
@@ -70,10 +76,10 @@ def test_statistics_answer_their_question(request_for: Request) -> None:
 def test_a_plan_leaves_nothing_and_foretells_the_construction(request_for: Request) -> None:
     request = request_for("plan")
 
-    plan = work(request, ignore_progress, never_cancel)
+    plan = report_of(request)
 
     assert not Path(request.ticket).exists()
-    built = work(request_for("construct"), ignore_progress, never_cancel)
+    built = report_of(request_for("construct"))
     assert plan["source"]["widths"] == built["source"]["widths"]
 
 

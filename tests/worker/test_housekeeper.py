@@ -40,16 +40,19 @@ def test_committed_wake_ups_are_sent_once_each(
     assert sorted(queue.woken) == ["cpu", "cpu", "validate"]
 
 
-def test_a_broker_that_is_away_loses_nothing(
+def test_a_broker_that_is_away_loses_nothing_and_holds_up_no_other_chore(
     settings: Settings, store: Store, submit: Submit
 ) -> None:
     submit("succeed")
-    keeper = Housekeeper(settings, store, ClosedQueue(), "keeper")
-    try:
-        keeper.round(0.0)
-    except QueueUnavailable:
-        queue = MemoryQueue()
-        Housekeeper(settings, store, queue, "keeper").round(0.0)
+    litter = settings.scratch / "litter"
+    litter.mkdir(parents=True)
+    os.utime(litter, (0, 0))
+
+    assert Housekeeper(settings, store, ClosedQueue(), "keeper").round(0.0)
+    assert not litter.exists()
+
+    queue = MemoryQueue()
+    Housekeeper(settings, store, queue, "keeper").round(0.0)
 
     assert "cpu" in queue.woken
 

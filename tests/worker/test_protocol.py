@@ -22,8 +22,8 @@ from worker.protocol import (
 from worker.reporter import Reporter
 
 MESSAGES: list[Message] = [
-    Run("job_1", "construct", "/c", None, {"construction": "2L"}, None, [], "/t", 2),
-    Run("job_2", "statistics", None, None, {"candidates": 3}, None, ["/a"], "/t", None),
+    Run("job_1", "construct", "/c", None, {"construction": "2L"}, None, [], "/t"),
+    Run("job_2", "statistics", None, None, {"candidates": 3}, None, ["/a"], "/t"),
     Cancel("job_1"),
     Ready(7),
     ProgressMade("job_1", "construct", 1, 2),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -108,3 +110,17 @@ def test_devices_are_numbered_among_those_that_the_worker_itself_may_use(
     shown = [runner_environment(number)["CUDA_VISIBLE_DEVICES"] for number in ("0", "1", "")]
 
     assert shown == ["3", "5", ""]
+
+
+def test_every_library_of_a_runner_divides_its_loops_by_the_threads_it_is_given() -> None:
+    asked = "import numba, torch; print(numba.get_num_threads(), torch.get_num_threads())"
+
+    counted = subprocess.run(
+        [sys.executable, "-c", asked],
+        env=runner_environment(threads=1),
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+
+    assert counted.split() == ["1", "1"]

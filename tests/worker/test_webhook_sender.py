@@ -10,6 +10,7 @@ from time import time
 from typing import Any
 
 import pytest
+from cloudevents.core.bindings.http import HTTPMessage, from_http_event
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import update
@@ -97,6 +98,56 @@ def test_a_message_is_committed_with_its_event_and_verified_by_the_standards_lib
         assert request.headers["webhook-id"] == delivery.id
         assert json.loads(delivery.body) == message
         assert [attempt["code"] for attempt in delivery.attempts] == [204]
+
+
+def test_a_cloud_event_is_one_to_the_cloudevents_library_and_signed_like_every_message(
+    store: Store, sender: WebhookSender, tenant_id: str
+) -> None:
+    with receiver(status(500), status(204)) as here:
+        endpoint_id, secret = listen(store, tenant_id, here.url)
+        with store.begin() as tx:
+            tx.webhook_endpoints.change(tenant_id, endpoint_id, {"format": "cloudevents"})
+        job_id = happen(store, tenant_id)
+        send_all(sender)
+        make_due(store)
+        # What is under way keeps its form.
+        with store.begin() as tx:
+            tx.webhook_endpoints.change(tenant_id, endpoint_id, {"format": "standard"})
+        send_all(sender)
+        (delivery,) = deliveries(store, tenant_id, endpoint_id)
+
+        for request in here.received:
+            verified(secret, request)
+            assert request.headers["content-type"] == "application/cloudevents+json"
+            event = from_http_event(HTTPMessage(dict(request.headers), request.body))
+            assert event.get_attributes() == {
+                "specversion": "1.0",
+                "id": delivery.id,
+                "source": f"urn:ltforge:{tenant_id}",
+                "type": "ltforge.job.queued",
+                "subject": job_id,
+                "time": delivery.created_at,
+                "datacontenttype": "application/json",
+            }
+            data = event.get_data()
+            assert isinstance(data, dict)
+            assert data["id"] == job_id
+        assert len(here.received) == 2
+
+
+def test_a_test_message_has_the_endpoints_format(
+    store: Store, sender: WebhookSender, tenant_id: str
+) -> None:
+    with receiver() as here:
+        endpoint_id, _ = listen(store, tenant_id, here.url)
+        with store.begin() as tx:
+            tx.webhook_endpoints.change(tenant_id, endpoint_id, {"format": "cloudevents"})
+            tx.webhook_deliveries.test(tenant_id, endpoint_id)
+        send_all(sender)
+
+        (request,) = here.received
+        event = from_http_event(HTTPMessage(dict(request.headers), request.body))
+        assert (event.get_type(), event.get_subject()) == ("ltforge.webhook.test", endpoint_id)
 
 
 def test_a_failed_message_comes_again_under_the_same_id(

@@ -58,8 +58,13 @@ def test_a_failure_frees_the_place() -> None:
 
 
 def test_a_stopping_worker_takes_nothing_new() -> None:
-    taken = []
-    loop = WorkLoop(lambda _: taken.append(1) is None, "a", lambda: True)
+    taken: list[str] = []
+
+    def work(place: str) -> bool:
+        taken.append(place)
+        return True
+
+    loop = WorkLoop(work, "a", lambda: True)
 
     loop.wake()
 

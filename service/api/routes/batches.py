@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Header, Query
 from fastapi.responses import Response
 
-from ltengine.errors import SpecificationError
-from ltengine.specification import parse_specification
-from service.api.deps import BatchId, Caller, PageDep, PartsDep, checked_id
+from service.api.batch_requests import describe_request, read_requests
+from service.api.deps import BatchId, Caller, PageDep, PartsDep
 from service.api.idempotency import IdempotentRoute, Once
 from service.api.refusals import InvalidCursor
 from service.api.responses import LOCATION, REPLAYED, body, problems
@@ -24,7 +23,6 @@ from service.api.schemas import (
     Cancellation,
     PageOf,
 )
-from service.domain import JobKind, JobRequest, count_points, expand_sweep
 from service.errors import (
     IdempotencyKeyInUse,
     IdempotencyKeyReused,
@@ -82,14 +80,12 @@ def submit(caller: Caller, parts: PartsDep, _once: Once, submission: BatchSubmis
     are made. With `spec.replicates` more than 1, each combination is constructed from that many
     seeds, counted from its `source.seed`. Either all jobs are queued or none.
     """
-    requests = _requests(submission, parts.settings.max_batch_jobs, parts.settings.max_attempts)
+    requests = read_requests(submission, parts.settings.max_batch_jobs, parts.settings.max_attempts)
     jobs = sum(int(request.spec["replicates"]) for request in requests)
     if submission.dry_run:
         dry = BatchDryRun(jobs=jobs, combinations=len(requests))
         return Response(dry.model_dump_json(), media_type="application/json")
-    shown = submission.model_dump(
-        mode="json", include={"checkpoint_id", "dataset_id", "spec", "sweep"}
-    )
+    shown = describe_request(submission)
     batch = submit_batch(parts.store, caller.tenant_id, submission.name, shown, requests)
     resource = BatchResource.of(batch)
     return Response(
@@ -98,57 +94,6 @@ def submit(caller: Caller, parts: PartsDep, _once: Once, submission: BatchSubmis
         media_type="application/json",
         headers={"Location": resource.links.self},
     )
-
-
-def _requests(asked: BatchSubmission, largest: int, max_attempts: int) -> list[JobRequest]:
-    """A request for each combination; raises InvalidRequest, NotFound."""
-    swept = asked.swept()
-    if count_points(swept) > largest:
-        raise _refusal("/sweep", "BATCH_TOO_LARGE", _too_many(count_points(swept), largest))
-    template = JobRequest(
-        JobKind.CONSTRUCT,
-        {},
-        checked_id("checkpoint", asked.checkpoint_id),
-        None if asked.dataset_id is None else checked_id("dataset", asked.dataset_id),
-        labels=asked.labels,
-        priority=asked.priority,
-        timeout_s=asked.timeout_s,
-        queue_timeout_s=asked.queue_timeout_s,
-        max_attempts=asked.max_attempts or max_attempts,
-    )
-    try:
-        found = [
-            template.with_spec(_checked_spec(point, spec))
-            for point, spec in expand_sweep(asked.spec, swept)
-        ]
-    except ValueError as refusal:
-        raise _refusal("/sweep", "VALUE_ERROR", str(refusal)) from refusal
-    jobs = sum(int(request.spec["replicates"]) for request in found)
-    if jobs > largest:
-        raise _refusal("/sweep", "BATCH_TOO_LARGE", _too_many(jobs, largest))
-    return found
-
-
-def _checked_spec(point: dict[str, Any], spec: dict[str, Any]) -> dict[str, Any]:
-    try:
-        return parse_specification(spec).model_dump(mode="json")
-    except SpecificationError as refusal:
-        where = ", ".join(f"{path} = {value!r}"[:80] for path, value in point.items())
-        items = [
-            {**item, "pointer": f"/spec{item['pointer']}", "detail": f"{item['detail']} ({where})"}
-            for item in refusal.problems
-        ]
-        lines = "; ".join(f"{item['pointer']}: {item['detail']}" for item in items[:3])
-        raise InvalidRequest(lines, items) from refusal
-
-
-def _too_many(jobs: int, largest: int) -> str:
-    return f"the batch would have {jobs} jobs, and {largest} are allowed; split it"
-
-
-def _refusal(pointer: str, code: str, detail: str) -> InvalidRequest:
-    item = {"pointer": pointer, "code": code, "detail": detail}
-    return InvalidRequest(f"{pointer}: {detail}", [item])
 
 
 @router.get(

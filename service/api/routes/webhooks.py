@@ -52,7 +52,7 @@ def create(
     """
     webhooks.check_url(asked.url, development=parts.settings.webhook_development)
     made = webhooks.create_endpoint(
-        parts.store, caller.tenant_id, asked.url, asked.events, asked.description
+        parts.store, caller.tenant_id, asked.url, asked.events, asked.description, asked.format
     )
     response.headers["Location"] = f"/v1/webhook-endpoints/{made.endpoint.id}"
     return NewWebhookEndpointResource.revealing(made.endpoint, made.secret)
@@ -102,7 +102,7 @@ def change(
     endpoint_id: WebhookEndpointId,
     asked: WebhookEndpointChange,
 ) -> WebhookEndpointResource:
-    """Sets the URL, the events, or whether anything is sent; needs the scope admin.
+    """Sets the URL, the events, their format, or whether anything is sent; needs the scope admin.
 
     Enabling an endpoint that was disabled for failing gives it a new start; what failed meanwhile
     can be replayed.

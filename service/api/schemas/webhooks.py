@@ -19,7 +19,7 @@ from ltengine.truth import refuse_truth
 from service.api.schemas.keys import DEFAULT_GRACE_SECONDS, LARGEST_GRACE_SECONDS
 from service.api.schemas.text import plain_text
 from service.api.schemas.wire import Wire
-from service.domain import DeliveryStatus, WebhookDelivery, WebhookEndpoint
+from service.domain import DeliveryStatus, WebhookDelivery, WebhookEndpoint, WebhookFormat
 from service.domain.webhook_urls import LONGEST_URL
 
 _LONGEST_FILTER = 64
@@ -39,6 +39,7 @@ _Filter = Annotated[
 ]
 _Filters = Annotated[list[_Filter], Field(min_length=1, max_length=_MOST_FILTERS)]
 _EVENTS = "names of events, `job.*` or `*`; progress comes only to those who name it"
+_FORMAT = "standard: type, timestamp, data; cloudevents: a CloudEvent 1.0 in structured mode"
 _Description = Annotated[str, StringConstraints(max_length=1000), AfterValidator(plain_text)]
 
 
@@ -51,6 +52,7 @@ class WebhookEndpointRequest(_Asked):
 
     url: _Url
     events: _Filters = Field(default=["*"], description=_EVENTS)
+    format: WebhookFormat = Field(default=WebhookFormat.STANDARD, description=_FORMAT)
     description: _Description = ""
 
 
@@ -59,6 +61,7 @@ class WebhookEndpointChange(_Asked):
 
     url: _Url | None = None
     events: _Filters | None = Field(default=None, description=_EVENTS)
+    format: WebhookFormat | None = Field(default=None, description=_FORMAT)
     description: _Description | None = None
     enabled: bool | None = None
 
@@ -80,6 +83,7 @@ class WebhookEndpointResource(Wire):
     id: str
     url: str
     events: list[str] = Field(description=_EVENTS)
+    format: WebhookFormat = Field(description=_FORMAT)
     description: str
     enabled: bool
     disabled_reason: str | None = Field(
@@ -155,6 +159,7 @@ def _fields(endpoint: WebhookEndpoint) -> dict[str, Any]:
         "id": endpoint.id,
         "url": endpoint.url,
         "events": list(endpoint.events),
+        "format": endpoint.format,
         "description": endpoint.description,
         "enabled": endpoint.enabled,
         "disabled_reason": endpoint.disabled_reason,

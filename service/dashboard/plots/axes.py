@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from service.dashboard.plots.svg import element, line, text
-from service.dashboard.wording import tick
+from service.dashboard.wording import tick, unit_of
 
 _MOST_TICKS = 6
+_MOST_DECIMALS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,18 @@ class Scale:
         last = math.floor(self.high / step + 1e-9)
         return [number * step for number in range(first, last + 1)]
 
+    def labels(self) -> list[tuple[float, str]]:
+        """The round values, written with as many decimals as tell them apart."""
+        values = self.ticks()
+        step = nice_step((self.high - self.low) / (_MOST_TICKS - 1))
+        unit, letter = unit_of(max(abs(self.low), abs(self.high)))
+        decimals = max(0, math.ceil(-math.log10(step / unit) - 1e-9))
+        if self.logarithmic or decimals > _MOST_DECIMALS:
+            return [(value, tick(value)) for value in values]
+        return [
+            (value, f"{value / unit:.{decimals}f}{letter if value else ''}") for value in values
+        ]
+
     def _powers(self) -> list[float]:
         decades = range(math.floor(math.log10(self.low)), math.ceil(math.log10(self.high)) + 1)
         every: list[float] = []
@@ -77,7 +90,7 @@ class Frame:
 
     width: float = 560
     height: float = 300
-    left: float = 62
+    left: float = 70
     right: float = 16
     top: float = 18
     bottom: float = 46
@@ -102,13 +115,13 @@ class Frame:
         left, right = self.x_ends()
         bottom, top = self.y_ends()
         parts = []
-        for value in y.ticks():
+        for value, words in y.labels():
             place = y.place(value)
             parts += [
                 line(left, place, right, place, "grid"),
-                text(left - 7, place + 4, tick(value), anchor="end"),
+                text(left - 7, place + 4, words, anchor="end"),
             ]
-        for value, words in x_ticks or [(value, tick(value)) for value in x.ticks()]:
+        for value, words in x_ticks or x.labels():
             place = x.place(value)
             parts += [
                 line(place, bottom, place, bottom + 4, "axis"),

@@ -22,12 +22,17 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """A value with the ends of its interval, where it has one."""
+    """A value with the ends of its interval, and the single values it stands for, where known."""
 
     x: float
     y: float
     low: float | None = None
     high: float | None = None
+    single: Sequence[float] = ()
+
+    def heights(self) -> list[float]:
+        """All values that have a place on the chart."""
+        return [value for value in (self.y, self.low, self.high, *self.single) if value is not None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,39 +79,62 @@ def _rectangle(bar: Bar, x: Scale, y: Scale) -> Markup:
     )
 
 
-def lines(
-    words: Words,
-    series: Sequence[tuple[str, Sequence[Point]]],
-    *,
-    log_x: bool,
-    log_y: bool,
-    ticks: Sequence[tuple[float, str]] | None = None,
-) -> Markup:
+@dataclass(frozen=True, slots=True)
+class Axes:
+    """How values are laid out; `level` is a named height to compare with."""
+
+    log_x: bool = False
+    log_y: bool = False
+    from_zero: bool = True
+    ticks: Sequence[tuple[float, str]] | None = None
+    level: tuple[str, float] | None = None
+
+
+def lines(words: Words, series: Sequence[tuple[str, Sequence[Point]]], axes: Axes) -> Markup:
     """A line for each series, with intervals as whiskers and its name at its end."""
     frame = Frame(right=96)
     points = [point for _, found in series for point in found]
-    heights = [value for p in points for value in (p.y, p.low, p.high) if value is not None]
-    if log_y:
+    heights = [value for point in points for value in point.heights()]
+    heights += [axes.level[1]] if axes.level else []
+    if axes.log_y:
         heights = [value for value in heights if value > 0]
-    x = Scale.over([p.x for p in points], *frame.x_ends(), logarithmic=log_x)
-    y = Scale.over(heights if log_y else [0.0, *heights], *frame.y_ends(), logarithmic=log_y)
-    drawn = [frame.draw(x, y, words.x, words.y, ticks)]
+    elif axes.from_zero:
+        # None of what is counted from 0 is negative, though an interval's formula may be.
+        heights = [0.0, *(max(0.0, value) for value in heights)]
+    x = Scale.over([p.x for p in points], *frame.x_ends(), logarithmic=axes.log_x)
+    y = Scale.over(heights, *frame.y_ends(), logarithmic=axes.log_y)
+    drawn = [frame.draw(x, y, words.x, words.y, axes.ticks)]
     ends: list[float] = []
+    if axes.level:
+        name, value = axes.level
+        left, right = frame.x_ends()
+        ends.append(y.place(value))
+        drawn.append(line(left, ends[0], right, ends[0], "theory"))
+        drawn.append(text(right + 8, ends[0] + 4, name, "label", "start"))
     for number, (name, found) in enumerate(series):
-        kind = f"series-{number % 4}"
-        places = [(x.place(p.x), y.place(p.y)) for p in found]
-        drawn.append(path(places, f"line {kind}"))
-        for point, (left, height) in zip(found, places, strict=True):
-            if point.low is not None and point.high is not None:
-                low = max(point.low, y.low)
-                drawn.append(
-                    line(left, y.place(low), left, y.place(point.high), f"line whisker {kind}")
-                )
-            drawn.append(element("circle", cx=left, cy=height, r=3.2, class_=f"dot {kind}"))
-        place = _free(places[-1][1], ends)
+        drawn += _draw_series(found, x, y, f"series-{number % 4}")
+        place = _free(y.place(found[-1].y), ends)
         ends.append(place)
-        drawn.append(text(places[-1][0] + 8, place + 4, name, f"label {kind}", "start"))
+        drawn.append(text(x.place(found[-1].x) + 8, place + 4, name, "label", "start"))
     return _chart(words, frame, drawn)
+
+
+def _draw_series(points: Sequence[Point], x: Scale, y: Scale, kind: str) -> list[Markup]:
+    """The line, its points, and around each what is known of its spread."""
+    places = [(x.place(point.x), y.place(point.y)) for point in points]
+    drawn = [path(places, f"line {kind}")]
+    for point, (left, height) in zip(points, places, strict=True):
+        if point.low is not None and point.high is not None:
+            low = max(point.low, y.low)
+            drawn.append(
+                line(left, y.place(low), left, y.place(point.high), f"line whisker {kind}")
+            )
+        drawn += [
+            element("circle", cx=left, cy=y.place(value), r=1.8, class_=f"single {kind}")
+            for value in point.single
+        ]
+        drawn.append(element("circle", cx=left, cy=height, r=3.2, class_=f"dot {kind}"))
+    return drawn
 
 
 def _free(wanted: float, taken: Sequence[float], apart: float = 13) -> float:

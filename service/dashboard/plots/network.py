@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import math
+
 from markupsafe import Markup
 
 from service.dashboard.plots.svg import element, picture, text
 from service.dashboard.wording import count
 from service.usecases.traces import Trace
 
-_HEIGHT, _TOP, _BOTTOM = 380.0, 16.0, 48.0
+_HEIGHT, _TOP, _BOTTOM = 400.0, 12.0, 64.0
 _WIDTH, _SIDE = 540.0, 34.0
+# What a label takes on a telephone, where letters are drawn larger than the rest.
+_LABEL = 66.0
 
 
 def draw_network(identifier: str, title: str, description: str, trace: Trace, kind: str) -> Markup:
@@ -35,6 +39,7 @@ def draw_network(identifier: str, title: str, description: str, trace: Trace, ki
                 class_=f"link {kind}{' negative' if negative else ''}",
             )
         )
+    every = math.ceil(_LABEL / step)
     for column, (layer, heights) in enumerate(zip(trace.layers, places, strict=True)):
         x = _SIDE + step * column
         radius = 5.0 if len(heights) <= 20 else 3.0 if len(heights) <= 50 else 1.8
@@ -49,9 +54,12 @@ def draw_network(identifier: str, title: str, description: str, trace: Trace, ki
             )
             for neuron, y in heights.items()
         ]
+        if (len(places) - 1 - column) % every:
+            continue
         drawn += [
-            text(x, _HEIGHT - 22, layer.name, "tick"),
-            text(x, _HEIGHT - 7, f"{len(heights)} of {count(layer.width)}", "tick soft"),
+            text(x, _HEIGHT - 38, layer.name, "tick"),
+            text(x, _HEIGHT - 21, f"{len(heights)} of", "tick soft"),
+            text(x, _HEIGHT - 6, count(layer.width), "tick soft"),
         ]
     return picture(identifier, (_WIDTH, _HEIGHT), title, description, drawn, "plot network")
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
 from service.api.deps import BatchId, PartsDep
+from service.api.result_tables import groups_as_csv, rows_as_csv
+from service.api.schemas import BatchResults
 from service.dashboard.pages import PageRoute, go_to, page, with_query
-from service.dashboard.sweep_charts import SHOWN, chart_sweep
+from service.dashboard.sweep_charts import SHOWN, axes_of, chart_sweep, name_series
 from service.dashboard.visitors import FormDep, VisitorDep
 from service.domain import SEED, group_lines, read_field
 from service.usecases.batches import cancel_batch, list_batches, read_results
@@ -53,7 +55,8 @@ def show_sweep(
     swept: dict[str, Any] = batch.request["sweep"]
     fields = [path for path in swept if path != SEED]
     groups = group_lines(lines, list(swept))
-    over = over if over in fields else next(iter(fields), "")
+    axes = axes_of(groups, fields)
+    over = over if over in axes else axes[0]
     return page(
         request,
         "sweep.html",
@@ -61,13 +64,32 @@ def show_sweep(
         batch=batch,
         lines=lines,
         fields=fields,
+        axes=axes,
         over=over,
         groups=groups,
-        charts=chart_sweep(groups, fields, over) if over else [],
+        charts=chart_sweep(groups, lines, fields, over),
+        told_apart_by=name_series(groups, fields, over) if fields else None,
         shown=SHOWN,
         read_field=read_field,
         done=sum(n for status, n in batch.counts.items() if status.terminal),
         here=with_query(f"/sweeps/{batch_id}", over=over),
+    )
+
+
+@router.get("/sweeps/{batch_id}/results.csv")
+def download_table(
+    parts: PartsDep,
+    visitor: VisitorDep,
+    batch_id: BatchId,
+    table: Annotated[Literal["rows", "groups"], Query()] = "rows",
+) -> Response:
+    """The sweep's table as the API writes it: a line for each job, or for each combination."""
+    batch, lines = read_results(parts.store, visitor.tenant_id, batch_id)
+    write = rows_as_csv if table == "rows" else groups_as_csv
+    text = write(BatchResults.of(batch, lines), list(batch.request["sweep"]))
+    name = f'attachment; filename="{batch.id}-{table}.csv"'
+    return Response(
+        text, media_type="text/csv; charset=utf-8", headers={"Content-Disposition": name}
     )
 
 

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
 from ltengine.export.formats import ExportFormat
-from service.api.deps import Parts, PartsDep, TicketId
+from service.api.deps import Parts, PartsDep, TicketId, checked_id
 from service.api.downloads import ConditionsDep, file_stem, send_content
 from service.dashboard.pages import PageRoute, go_to, page, with_query
 from service.dashboard.ticket_charts import chart_errors, chart_sizes, chart_subsets, describe_kept
@@ -17,6 +17,7 @@ from service.dashboard.visitors import FormDep, Visitor, VisitorDep
 from service.domain import Job, Ticket, TicketFilter
 from service.errors import NotFound
 from service.usecases.exports import open_export
+from service.usecases.jobs import get_job
 from service.usecases.plans import find_plan, submit_plan
 from service.usecases.tickets import get_ticket, list_tickets, open_ticket_file, verify_ticket
 from service.usecases.uploads import get_checkpoint, name_checkpoints
@@ -58,11 +59,14 @@ def show_ticket(
     layer: Annotated[int, Query(ge=1, le=1 << 31)] = 1,
     rows: Annotated[str, Query(max_length=40)] = "",
     columns: Annotated[str, Query(max_length=40)] = "",
+    asked_plan: Annotated[str, Query(alias="plan", max_length=40)] = "",
 ) -> Response:
-    """Everything about a ticket that can be seen."""
+    """Everything about a ticket that can be seen; `plan` names a plan of it that is being made."""
     ticket = get_ticket(parts.store, visitor.tenant_id, ticket_id)
     name, nonzero = _target_of(parts, visitor, ticket)
     spec = ticket.report.get("specification")
+    # Before the plan is looked for: what has ended by then is found.
+    planning = _planning(parts, visitor, asked_plan) if asked_plan else None
     plan = spec and find_plan(parts.store, visitor.tenant_id, ticket.checkpoint_id, spec)
     return page(
         request,
@@ -75,6 +79,7 @@ def show_ticket(
         errors=chart_errors(ticket.report, nonzero) if nonzero else None,
         subsets=chart_subsets(ticket.report, plan),
         foretold=plan,
+        planning=None if plan else planning,
         sizes=chart_sizes(ticket),
         formats=list(ExportFormat),
         base_url=str(request.base_url).rstrip("/"),
@@ -82,6 +87,10 @@ def show_ticket(
         **show_mask(parts, visitor, ticket_id, layer, rows, columns),
         **draw_neuron(parts, visitor, ticket, None, 0),
     )
+
+
+def _planning(parts: Parts, visitor: Visitor, job_id: str) -> Job:
+    return get_job(parts.store, visitor.tenant_id, checked_id("plan", job_id))
 
 
 def _target_of(parts: Parts, visitor: Visitor, ticket: Ticket) -> tuple[str, list[int]]:
@@ -150,4 +159,4 @@ def foretell(
         {**ticket.report["specification"], "replicates": 1},
         parts.settings.max_attempts,
     )
-    return go_to(request, f"/jobs/{job.id}")
+    return go_to(request, f"/tickets/{ticket_id}?plan={job.id}#found")

@@ -138,3 +138,10 @@ if (navigator.clipboard) {
     });
   }
 }
+
+// What refreshes itself is old while the service does not answer: say so, until it does again.
+function tellConnection(lost) {
+  document.getElementById("lost").hidden = !lost;
+}
+document.addEventListener("htmx:sendError", () => tellConnection(true));
+document.addEventListener("htmx:afterOnLoad", () => tellConnection(false));

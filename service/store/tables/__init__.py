@@ -7,6 +7,7 @@ from service.store.tables.base import Row
 from service.store.tables.jobs import BatchRow, JobLogRow, JobRow
 from service.store.tables.messages import (
     EventRow,
+    MlflowDeliveryRow,
     OutboxRow,
     WebhookDeliveryRow,
     WebhookEndpointRow,
@@ -36,6 +37,7 @@ __all__ = [
     "JobRow",
     "JobShardRow",
     "LeaderRow",
+    "MlflowDeliveryRow",
     "OutboxRow",
     "RequestWindowRow",
     "ResumableUploadRow",

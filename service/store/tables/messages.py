@@ -8,8 +8,28 @@ from typing import Any
 from sqlalchemy import ForeignKey, Index, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from service.domain import DeliveryStatus
+from service.domain import DeliveryStatus, WebhookFormat
 from service.store.tables.base import Row, one_of
+
+
+class MlflowDeliveryRow(Row):
+    """Finished constructions that an MLflow server is told of: the run, once there is one."""
+
+    __tablename__ = "mlflow_deliveries"
+    __table_args__ = (
+        one_of("status", DeliveryStatus),
+        Index("ix_mlflow_deliveries_due", "status", "due_at"),
+    )
+
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
+    status: Mapped[str] = mapped_column(String(16))
+    # Only what a server that answers refused is counted.
+    tries: Mapped[int]
+    due_at: Mapped[datetime]
+    run_id: Mapped[str | None] = mapped_column(String(64))
+    error: Mapped[str | None] = mapped_column(Text)
+    lease_token: Mapped[str | None] = mapped_column(String(64))
+    lease_expires_at: Mapped[datetime | None]
 
 
 class EventRow(Row):
@@ -48,6 +68,10 @@ class WebhookEndpointRow(Row):
     url: Mapped[str] = mapped_column(Text)
     description: Mapped[str] = mapped_column(Text)
     events: Mapped[list[str]]
+    # No check: its values may grow without a table that SQLite would have to rebuild.
+    format: Mapped[str] = mapped_column(
+        String(16), default=WebhookFormat.STANDARD, server_default="standard"
+    )
     # Readable, because signing needs the secret itself.
     secret: Mapped[str] = mapped_column(String(100))
     previous_secret: Mapped[str | None] = mapped_column(String(100))
@@ -73,6 +97,10 @@ class WebhookDeliveryRow(Row):
     endpoint_id: Mapped[str] = mapped_column(ForeignKey("webhook_endpoints.id"))
     event_type: Mapped[str] = mapped_column(String(64))
     body: Mapped[str] = mapped_column(Text)
+    # Of this body: the endpoint's may have been changed since.
+    format: Mapped[str] = mapped_column(
+        String(16), default=WebhookFormat.STANDARD, server_default="standard"
+    )
     status: Mapped[str] = mapped_column(String(16))
     # Since it was made or replayed; `attempts` holds all there ever were.
     tries: Mapped[int]

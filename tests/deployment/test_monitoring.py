@@ -14,7 +14,7 @@ from service.api.exposition import expose
 from service.domain import CheckpointStatus, DeliveryStatus, JobKind, JobStatus
 from service.store import Store
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 RULES: list[dict[str, Any]] = [
     rule
     for group in yaml.safe_load((ROOT / "deploy/prometheus/rules.yml").read_text())["groups"]

@@ -20,7 +20,7 @@ from service.settings import Settings
 from service.store import open_store
 from tests.conftest import empty_database
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "deploy/kubernetes"
 OVERLAYS = {"cpu": {"worker-cpu"}, "gpu": {"worker-cpu", "worker-gpu"}}
 CUSTOM = {"ScaledObject", "TriggerAuthentication"}
