@@ -32,8 +32,16 @@ from ltengine.statistics.drawn_ticket import draw_ticket
 SAMPLE_PROBLEMS = 16_384
 BYTES_AT_REST = 220 << 20
 """Of the process with its libraries and compiled kernels."""
-BYTES_PER_CELL = 60
-"""A kept cell while rows are sorted, and its value, rebuilt."""
+BYTES_PER_CELL = 20
+"""A kept cell's index, its value, and its gradient in the search for the largest error."""
+BYTES_PER_CERTIFIED_CELL, MOST_CERTIFIED_BYTES = 100, 250 << 20
+"""Of the certificate, which is made in parts of bounded size."""
+
+
+def _predict_memory(cells: int) -> int:
+    """Bytes of a process that constructs, verifies and certifies a ticket, without a data set."""
+    certified = min(BYTES_PER_CERTIFIED_CELL * cells, MOST_CERTIFIED_BYTES)
+    return BYTES_AT_REST + BYTES_PER_CELL * cells + certified
 
 
 def _time_layer(
@@ -118,7 +126,7 @@ def predict(
                 for size, number in enumerate(np.trim_zeros(drawn.histogram, "b"))
             },
         },
-        "memory_bytes": BYTES_AT_REST + BYTES_PER_CELL * drawn.parameters,
+        "memory_bytes": _predict_memory(drawn.parameters),
         "seconds": {"construct": preparing + mean_seconds * drawn.problems},
         "device": device,
     }

@@ -31,6 +31,7 @@ _BROUGHT_BY = {
     "mlflow": "mlflow",
     "pandas": "mlflow",
     "huggingface_hub": "hf",
+    "wandb": "wandb",
     "sklearn": "dev",
 }
 

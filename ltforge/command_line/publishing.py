@@ -28,8 +28,8 @@ def publish(
         str,
         typer.Option(
             "--to",
-            help="mlflow, mlflow://EXPERIMENT (at MLFLOW_TRACKING_URI), or hf://OWNER/NAME "
-            "(made private where it is new).",
+            help="mlflow, mlflow://EXPERIMENT (at MLFLOW_TRACKING_URI), wandb, wandb://PROJECT, "
+            "wandb://ENTITY/PROJECT, or hf://OWNER/NAME (made private where it is new).",
         ),
     ],
     register: Annotated[
@@ -38,22 +38,24 @@ def publish(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Put a ticket on MLflow, as a run with a model, or on the Hugging Face Hub."""
+    """Put a ticket on MLflow, on Weights & Biases, or on the Hugging Face Hub."""
     with named_failures(as_json=as_json):
         platform, _, name = to.partition("://")
-        # MLflow prints where runs can be seen.
+        # MLflow and wandb print where runs can be seen.
         with redirect_stdout(sys.stderr):
             if platform == "mlflow":
-                document = _log(ticket, name or "ltforge", register)
+                document = _log_to_mlflow(ticket, name or "ltforge", register)
             elif platform == "hf" and name.count("/") == 1:
                 document = _push(ticket, name)
+            elif platform == "wandb" and name.count("/") <= 1:
+                document = _log_to_wandb(ticket, name or "ltforge")
             else:
-                known = "mlflow, mlflow://EXPERIMENT, or hf://OWNER/NAME"
+                known = "mlflow, mlflow://EXPERIMENT, wandb, wandb://PROJECT, or hf://OWNER/NAME"
                 raise CommandError("UNKNOWN_PLATFORM", f"{to!r} is not {known}")
     print_document(ticket, document, as_json=as_json)
 
 
-def _log(ticket: str, experiment: str, register: str | None) -> dict[str, Any]:
+def _log_to_mlflow(ticket: str, experiment: str, register: str | None) -> dict[str, Any]:
     with needing("publish"):
         from mlflow.exceptions import MlflowException  # noqa: PLC0415
 
@@ -64,6 +66,20 @@ def _log(ticket: str, experiment: str, register: str | None) -> dict[str, Any]:
             return {"run": log_job(job, place), "experiment": experiment}
     except MlflowException as failure:
         raise CommandError("MLFLOW_REFUSED", str(failure)) from failure
+
+
+def _log_to_wandb(ticket: str, project: str) -> dict[str, Any]:
+    with needing("publish"):
+        from wandb.errors import Error  # noqa: PLC0415
+
+        from ltforge.platforms.wandb import WandbPlace, log_job  # noqa: PLC0415
+    entity, _, name = project.rpartition("/")
+    place = WandbPlace(project=name, entity=entity or None)
+    try:
+        with _finished_job(ticket) as job:
+            return {"run": log_job(job, place), "project": project}
+    except (Error, ValueError) as failure:
+        raise CommandError("WANDB_REFUSED", str(failure)) from failure
 
 
 def _push(ticket: str, repository: str) -> dict[str, Any]:

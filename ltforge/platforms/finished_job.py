@@ -144,6 +144,17 @@ def identity(job: FinishedJob) -> dict[str, str]:
     return {name: str(value) for name, value in known.items() if value is not None}
 
 
+def write_documents(job: FinishedJob, folder: Path) -> list[Path]:
+    """Write what there is of specification.json and report.json into ``folder``; the files."""
+    written = []
+    for name, document in (("specification", job.specification), ("report", job.report)):
+        if document:
+            path = folder / f"{name}.json"
+            path.write_text(json.dumps(document, indent=2))
+            written.append(path)
+    return written
+
+
 def _leaves(value: Any, name: str) -> Iterator[tuple[str, Any]]:
     """Values of nested objects by dotted name; lists are left out."""
     if isinstance(value, Mapping):

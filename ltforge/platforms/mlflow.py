@@ -10,7 +10,6 @@ nor its active run.
 
 from __future__ import annotations
 
-import json
 import tempfile
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,7 +21,14 @@ from mlflow.exceptions import MlflowException
 from mlflow.models import Model
 from mlflow.protos.databricks_pb2 import RESOURCE_ALREADY_EXISTS, ErrorCode
 
-from ltforge.platforms.finished_job import FinishedJob, identity, metrics, parameters, series
+from ltforge.platforms.finished_job import (
+    FinishedJob,
+    identity,
+    metrics,
+    parameters,
+    series,
+    write_documents,
+)
 
 MODEL_NAME = "ticket"
 # The server's own limits of one request.
@@ -121,11 +127,8 @@ def _log_figures(client: MlflowClient, run_id: str, job: FinishedJob) -> None:
 
 
 def _log_files(client: MlflowClient, run_id: str, job: FinishedJob, folder: Path) -> None:
-    for name, document in (("specification", job.specification), ("report", job.report)):
-        if document:
-            path = folder / f"{name}.json"
-            path.write_text(json.dumps(document, indent=2))
-            client.log_artifact(run_id, str(path))
+    for path in write_documents(job, folder):
+        client.log_artifact(run_id, str(path))
     if job.ticket is not None:
         path = folder / "ticket.safetensors"
         path.symlink_to(job.ticket.absolute())
