@@ -77,6 +77,9 @@ start_rabbitmq() {
   rabbitmq_answers "$OWN_RABBITMQ" || rabbitmq-server -detached >&2
 }
 
+"$PYTHON" -c 'import kombu, psycopg, redis' 2>/dev/null ||
+  fail "$PYTHON lacks the project: run 'make setup', then set PYTHON=.venv/bin/python"
+
 if [ -z "${LTFORGE_TEST_POSTGRES_URL:-}" ]; then
   LTFORGE_TEST_POSTGRES_URL=$LOCAL_POSTGRES
   if ! postgres_answers "$LOCAL_POSTGRES"; then
