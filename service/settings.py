@@ -88,7 +88,8 @@ class Settings(BaseSettings):
     job_slots: int = Field(default=1, ge=1)
     # CUDA devices that a worker uses, one job at a time on each; empty: all it finds.
     cuda_devices: int | None = Field(default=None, ge=0)
-    runner_start_seconds: float = Field(default=120.0, gt=0)
+    # Compiling its kernels included, where they are not cached; then its attempt has failed.
+    runner_start_seconds: float = Field(default=600.0, gt=0)
     runner_jobs: int = Field(default=50, ge=1)
     runner_memory_bytes: int = Field(default=8 * GIBIBYTE, gt=0)
     # A runner that occupies more is killed, and its job's attempt with it; empty: an equal share of

@@ -159,6 +159,9 @@ def _attend(
             runner.kill()
             return Drained()
         now = time.monotonic()
+        if not runner.ready and now - started > settings.runner_start_seconds:
+            runner.kill()
+            return Died(f"it was not ready after {settings.runner_start_seconds:g} s", False)
         if memory.exceeded(now):
             runner.kill()
             return Died(memory.hint, out_of_memory=True)

@@ -34,10 +34,14 @@ class RunnerPool:
         except BaseException:
             runner.kill()
             raise
-        if runner.alive and not self._worn(runner):
-            self._idle.put(runner)
-        else:
+        if not runner.alive:
             runner.kill()
+        elif self._worn(runner):
+            runner.kill()
+            # Now, so that the next job finds it warm.
+            self.warm()
+        else:
+            self._idle.put(runner)
 
     def close(self) -> None:
         """End all idle runners."""

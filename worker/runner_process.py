@@ -114,6 +114,7 @@ class RunnerProcess:
         self._reader.start()
         self._ended = False
         self.jobs = 0
+        self.ready = False
 
     @property
     def process_id(self) -> int:
@@ -149,6 +150,7 @@ class RunnerProcess:
             self.kill()
             raise RunnerDied(self._process.wait())
         if isinstance(message, Ready):
+            self.ready = True
             return None
         return message
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -12,10 +13,13 @@ from contextlib import contextmanager
 import pytest
 
 from service.domain import Job, JobKind, JobStatus
+from service.settings import Settings
 from service.store import Store
 from tests.waiting import wait_until
+from tests.worker.conftest import start_fake_runner
 from worker.execution import work_one_job
-from worker.workplace import Workplace
+from worker.runner_process import RunnerProcess
+from worker.workplace import Workplace, open_workplace
 
 Submit = Callable[..., Job]
 
@@ -284,3 +288,44 @@ def test_a_job_that_exceeds_its_own_timeout_fails(
     assert failed.error is not None
     assert failed.error.code == "JOB_TIMEOUT"
     assert "0.3 s" in failed.error.detail
+
+
+def start_dead_weight(*, visible_devices: str = "", threads: int = 1) -> RunnerProcess:
+    """A runner that listens and never says a word."""
+    command = [sys.executable, "-c", "import sys; sys.stdin.read()"]
+    return RunnerProcess(command, visible_devices=visible_devices, threads=threads)
+
+
+def test_a_runner_that_never_gets_ready_costs_an_attempt_and_says_so(
+    settings: Settings, store: Store, submit: Submit
+) -> None:
+    impatient = settings.model_copy(update={"runner_start_seconds": 0.2})
+    opened = open_workplace(impatient, start_dead_weight)
+    job = submit("succeed", max_attempts=1)
+
+    work_one_job(opened)
+    opened.close()
+
+    failed = current(store, job)
+    assert failed.error is not None
+    assert failed.error.code == "RUNNER_DIED"
+    assert "not ready after 0.2 s" in failed.error.detail
+
+
+def test_a_worn_runner_is_replaced_before_the_next_job_asks(
+    settings: Settings, store: Store, submit: Submit
+) -> None:
+    started: list[RunnerProcess] = []
+
+    def start(*, visible_devices: str, threads: int) -> RunnerProcess:
+        started.append(start_fake_runner(visible_devices=visible_devices, threads=threads))
+        return started[-1]
+
+    opened = open_workplace(settings.model_copy(update={"runner_jobs": 1}), start)
+    submit("succeed")
+
+    work_one_job(opened)
+
+    assert [runner.alive for runner in started] == [False, True]
+    opened.close()
+    assert not any(runner.alive for runner in started)
