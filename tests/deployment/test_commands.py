@@ -22,6 +22,7 @@ from tests.deployment.production_files import (
     api_port,
     instructions,
 )
+from tests.deployment.programs import assert_program_of_ours
 
 
 def test_the_images_own_command_is_a_command_of_ours() -> None:
@@ -42,18 +43,7 @@ def test_the_images_own_command_is_a_command_of_ours() -> None:
 
 @pytest.mark.parametrize("name", sorted(OURS))
 def test_every_command_is_a_program_of_ours(name: str) -> None:
-    program, *arguments = OURS[name]["command"]
-
-    if program == "uvicorn":
-        module, _, factory = arguments[0].partition(":")
-        assert "--factory" in arguments
-        assert callable(getattr(importlib.import_module(module), factory))
-        return
-    assert [program, arguments[0]] == ["python", "-m"]
-    spec = importlib.util.find_spec(arguments[1])
-    assert spec is not None
-    assert spec.origin is not None
-    assert 'if __name__ == "__main__":' in Path(spec.origin).read_text()
+    assert_program_of_ours(OURS[name]["command"])
 
 
 def test_the_migrate_and_api_commands_and_the_health_check_run(tmp_path: Path) -> None:

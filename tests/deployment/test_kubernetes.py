@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +17,7 @@ from service.domain import CudaDevice, JobKind, JobRequest, Worker
 from service.settings import Settings
 from service.store import open_store
 from tests.conftest import empty_database
+from tests.deployment.programs import assert_program_of_ours
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "deploy/kubernetes"
@@ -176,17 +175,7 @@ def test_plain_values_are_accepted(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("name", sorted(PODS))
 def test_every_command_is_a_program_of_ours(name: str) -> None:
-    program, *arguments = container(name)["command"]
-
-    if program == "uvicorn":
-        module, _, factory = arguments[0].partition(":")
-        assert callable(getattr(importlib.import_module(module), factory))
-        return
-    assert [program, arguments[0]] == ["python", "-m"]
-    spec = importlib.util.find_spec(arguments[1])
-    assert spec is not None
-    assert spec.origin is not None
-    assert 'if __name__ == "__main__":' in Path(spec.origin).read_text()
+    assert_program_of_ours(container(name)["command"])
 
 
 def test_probes_ask_routes_that_exist_at_the_port_that_is_served() -> None:
