@@ -48,7 +48,7 @@ class ConstructedTicket:
 def assemble_ticket(
     construction: Construction, network: Network, specification: Specification
 ) -> Ticket:
-    """The ticket that a construction has found."""
+    """The ticket that a construction has found; it does not tell on which device."""
     layers = tuple(
         TicketLayer(
             plan.role,
@@ -67,7 +67,7 @@ def assemble_ticket(
         network.inputs,
         layers,
         Source(specification.source.seed, Distribution(specification.source.distribution)),
-        specification.model_dump(mode="json"),
+        specification.model_copy(update={"device": "auto"}).model_dump(mode="json"),
         network.digest(),
         ENGINE_VERSION,
     )
