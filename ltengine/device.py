@@ -6,6 +6,7 @@ imported only once there is one.
 
 from __future__ import annotations
 
+import warnings
 from functools import cache
 
 import numpy as np
@@ -23,10 +24,25 @@ WORTH_A_DEVICE = 10_000
 
 @cache
 def cuda_is_available() -> bool:
-    """Whether there is a CUDA device, its driver, and the compiler that numba needs."""
+    """Whether there is a CUDA device, its driver, and a compiler that works.
+
+    A compiler that is absent, or that does not suit the numpy beside it, is warned of once.
+    """
     from numba import cuda  # noqa: PLC0415
 
-    return bool(cuda.is_available())
+    if not cuda.is_available():
+        return False
+    try:
+        cuda.jit("void()")(_nothing)
+    except Exception as failure:  # whatever it is, the processor is there
+        warning = f"there is a CUDA device, but numba cannot compile for it: {failure!r}"
+        warnings.warn(warning, stacklevel=2)
+        return False
+    return True
+
+
+def _nothing() -> None:
+    """What is compiled to see whether anything can be."""
 
 
 def check_device(requested: str) -> None:
