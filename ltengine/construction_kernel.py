@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numba
 import numpy as np
+from numpy.typing import NDArray
 
 
 @numba.njit(parallel=True, cache=True)
@@ -31,9 +32,14 @@ def pose_weights(rows, neurons, starts, weight, per_unit, out_rows, out_sets, ou
                     p += 1
 
 
-@numba.njit(cache=True)
-def chosen_cells(problem_rows, base_sets, sizes, choices, columns_of):  # type: ignore[no-untyped-def]
-    """(rows, columns), int32, of every cell that a solution keeps.
+def chosen_cells(
+    problem_rows: NDArray[np.int64],
+    base_sets: NDArray[np.int64],
+    sizes: NDArray[np.int8],
+    choices: NDArray[np.uint8],
+    columns_of: NDArray[np.integer],
+) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """(rows, columns) of every cell that a solution keeps.
 
     Args:
         problem_rows: (problem,) source rows.
@@ -42,15 +48,21 @@ def chosen_cells(problem_rows, base_sets, sizes, choices, columns_of):  # type: 
         choices: (problem, element) candidates.
         columns_of: (base set, candidate, link) the columns that a candidate keeps.
     """
-    links, cells = columns_of.shape[2], 0
-    for p in range(sizes.size):
-        cells += max(sizes[p], 0) * links
+    ends = np.cumsum(np.maximum(sizes, 0), dtype=np.int64) * columns_of.shape[2]
+    cells = int(ends[-1]) if ends.size else 0
     rows, columns = np.empty(cells, np.int32), np.empty(cells, np.int32)
-    c = 0
-    for p in range(sizes.size):
+    _write_cells(problem_rows, base_sets, sizes, choices, columns_of, ends, rows, columns)
+    return rows, columns
+
+
+@numba.njit(parallel=True, cache=True)
+def _write_cells(problem_rows, base_sets, sizes, choices, columns_of, ends, rows, columns):  # type: ignore[no-untyped-def]
+    """Problem p fills rows and columns up to ends[p]."""
+    links = columns_of.shape[2]
+    for p in numba.prange(sizes.size):
+        c = ends[p] - max(sizes[p], 0) * links
         for e in range(sizes[p]):
             for link in range(links):
                 rows[c] = problem_rows[p]
                 columns[c] = columns_of[base_sets[p], choices[p, e], link]
                 c += 1
-    return rows, columns

@@ -66,9 +66,12 @@ def _mark(columns, used):  # type: ignore[no-untyped-def]
         used[column] = True
 
 
-@numba.njit(cache=True)
-def _sort_rows(rows, columns, counts, placed):  # type: ignore[no-untyped-def]
-    """Cells by row, then by column; adds to ``counts`` how many each row has."""
+@numba.njit(parallel=True, cache=True)
+def _sort_rows(rows, columns, counts, placed, threads):  # type: ignore[no-untyped-def]
+    """Cells by row, then by column; adds to ``counts`` how many each row has.
+
+    Each thread looks at all cells and places those of its own rows.
+    """
     first, last = rows.min(), rows.max() + 1
     ends = np.zeros(last - first + 1, np.int64)
     for row in rows:
@@ -78,15 +81,19 @@ def _sort_rows(rows, columns, counts, placed):  # type: ignore[no-untyped-def]
         ends[r + 1] += ends[r]
     begins = ends[:-1].copy()
     ends = ends[:-1]
-    for c in range(rows.size):
-        row = rows[c] - first
-        # insertion: a row's cells come in order but for those of a few base sets
-        place, column = ends[row], columns[c]
-        while place > begins[row] and placed[place - 1] > column:
-            placed[place] = placed[place - 1]
-            place -= 1
-        placed[place] = column
-        ends[row] += 1
+    for thread in numba.prange(threads):
+        low, high = rows.size * thread // threads, rows.size * (thread + 1) // threads
+        for c in range(rows.size):
+            row = rows[c] - first
+            begin = begins[row]
+            if low <= begin < high:
+                # insertion: a row's cells come in order but for those of a few base sets
+                place, column = ends[row], columns[c]
+                while place > begin and placed[place - 1] > column:
+                    placed[place] = placed[place - 1]
+                    place -= 1
+                placed[place] = column
+                ends[row] += 1
 
 
 class MaskBuilder:
@@ -108,7 +115,8 @@ class MaskBuilder:
         if size > self._columns.size:
             # the system moves the pages of a large block that grows: nothing is copied
             self._columns.resize(size + size // 4, refcheck=False)
-        _sort_rows(rows, columns, self._counts, self._columns[self._size : size])
+        placed = self._columns[self._size : size]
+        _sort_rows(rows, columns, self._counts, placed, numba.get_num_threads())
         self._size = size
 
     def append_rows(

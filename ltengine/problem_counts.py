@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numba
 import numpy as np
 from numpy.typing import NDArray
 
@@ -36,6 +37,16 @@ class ProblemCounts:
         return float(elements / solved) if solved else 0.0
 
 
+@numba.njit(cache=True)
+def _count(rows, sizes, with_spares, table):  # type: ignore[no-untyped-def]
+    """Add problems to the table of `RowCounts`."""
+    for p in range(rows.size):
+        kind = _UNSOLVED if sizes[p] == UNSOLVED else _SIZES + sizes[p]
+        table[rows[p], kind] += 1
+        if with_spares[p]:
+            table[rows[p], _SPARE_USED] += 1
+
+
 @dataclass(frozen=True, slots=True)
 class RowCounts:
     """The same for each of some rows: what a row needs depends on that row alone.
@@ -56,15 +67,7 @@ class RowCounts:
         self, rows: NDArray[np.int64], sizes: NDArray[np.int8], with_spares: NDArray[np.bool_]
     ) -> None:
         """Count solved problems: (problem,) the row of each, its solution's size, its spares."""
-        if rows.size == 0:
-            return
-        first, columns = int(rows.min()), self.table.shape[1]
-        counted = self.table[first : int(rows.max()) + 1]
-        kind = np.where(sizes == UNSOLVED, _UNSOLVED, _SIZES + sizes.astype(np.int64))
-        places = (rows - first) * columns + kind
-        counted += np.bincount(places, minlength=counted.size).reshape(counted.shape)
-        spared = np.bincount(rows[with_spares] - first, minlength=counted.shape[0])
-        counted[:, _SPARE_USED] += spared
+        _count(rows, sizes, with_spares, self.table)
 
     @property
     def unsolved(self) -> NDArray[np.int32]:

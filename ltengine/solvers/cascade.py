@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from math import comb
 
+import numba
 import numpy as np
+from numpy.typing import NDArray
 
-from ltengine.problem import Objective, ProblemBatch, SolutionBatch
+from ltengine.problem import UNSOLVED, Objective, ProblemBatch, SolutionBatch
 from ltengine.solvers.enumeration import DOUBTFUL, enumerate_subsets
 from ltengine.solvers.lanes import LANES
 from ltengine.solvers.meet_in_the_middle import meet_in_the_middle
+from ltengine.solvers.ordered_search import is_reachable
 
 ALWAYS_ENUMERATED = 4
 """Sizes up to this are enumerated in one go."""
@@ -22,6 +25,23 @@ def _worth_enumerating(subsets: int, problems: int, most: int) -> bool:
     """Lanes without a problem cost as much as those with one."""
     lanes = -(-problems // LANES) * LANES
     return subsets * lanes <= most * problems
+
+
+@numba.njit(cache=True)
+def _keep_reachable(items, counts, targets, tolerance, places, kept):  # type: ignore[no-untyped-def]
+    count = 0
+    for p in places:
+        if is_reachable(items[p], counts[p], targets[p], tolerance):
+            kept[count] = p
+            count += 1
+    return count
+
+
+def _reachable(batch: ProblemBatch, places: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Those of the places whose target all items of its sign together reach."""
+    kept = np.empty_like(places)
+    count = _keep_reachable(batch.items, batch.counts, batch.targets, batch.tolerance, places, kept)
+    return kept[:count]
 
 
 class CascadeSolver:
@@ -53,7 +73,10 @@ def _smallest_subsets(batch: ProblemBatch, solutions: SolutionBatch) -> None:
             meet_in_the_middle(batch, open_problems, size, solutions)
             break
         enumerate_subsets(batch, open_problems, size, last, solutions)
-        size, open_problems = last + 1, solutions.unsolved()
+        open_problems = open_problems[solutions.sizes[open_problems] == UNSOLVED]
+        if size == 0:
+            open_problems = _reachable(batch, open_problems)
+        size = last + 1
     doubtful = np.flatnonzero(solutions.sizes == DOUBTFUL)
     if doubtful.size:
         meet_in_the_middle(batch, doubtful, ALWAYS_ENUMERATED + 1, solutions)

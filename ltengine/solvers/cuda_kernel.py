@@ -10,16 +10,17 @@ import numba
 import numpy as np
 from numba import cuda
 
-from ltengine.philox_kernel import philox, uniform_value
+from ltengine.philox_kernel import LOW, philox, uniform_value
 from ltengine.problem import FRACTION_BITS, ITEM_LIMIT, NO_CHOICE
 from ltengine.randomness import WEIGHT_STREAM
-from ltengine.solvers.ordered_search import search_sizes
+from ltengine.solvers.ordered_search import is_reachable, search_sizes
 
 MOST_CANDIDATES = 32
 """Of one problem; a thread keeps them to itself."""
 _UNIT = 2.0**FRACTION_BITS
 _LIMIT = ITEM_LIMIT * _UNIT
 _NO_CHOICE = np.uint8(NO_CHOICE)
+_32 = np.uint64(32)
 _STREAM = np.uint64(WEIGHT_STREAM)
 
 
@@ -36,7 +37,7 @@ def _item(cell, factor):  # type: ignore[no-untyped-def]
 
 @cuda.jit(cache=True)
 def search_cells(  # type: ignore[no-untyped-def]
-    keys,
+    key,
     normal_cells,
     layer,
     rows,
@@ -55,13 +56,13 @@ def search_cells(  # type: ignore[no-untyped-def]
     choices,
     open_places,
     open_problems,
+    stage,
 ):
     """Solve problems places[0] ... places[problems - 1] with subsets of first ... last elements.
 
     No places mean the first so many problems.
     Sizes and choices are written at the problem's own place, so the order in which threads enter
-    what stays open into ``open_places`` changes nothing.
-
+    what stays open into ``open_places`` changes nothing; open_problems[stage] counts that.
     normal_cells holds the cell of each word's top 24 bits, or nothing where cells are uniform.
     """
     thread = cuda.grid(1)
@@ -74,15 +75,14 @@ def search_cells(  # type: ignore[no-untyped-def]
     p = np.int64(places[thread]) if places.shape[0] > 0 else np.int64(thread)
     base_set = base_sets[p]
     count = counts[base_set]
-    row = np.uint64(rows[p])
-    drawn = np.int64(-1)
+    row, drawn = np.uint64(rows[p]), np.int64(-1)
     w0 = w1 = w2 = w3 = np.uint64(0)
     for c in range(count):
         column = columns[base_set, c]
         block = column >> 2
         if block != drawn:
             w0, w1, w2, w3 = philox(
-                np.uint64(block), row, np.uint64(layer), _STREAM, keys[0], keys[1]
+                np.uint64(block), row, np.uint64(layer), _STREAM, key & LOW, key >> _32
             )
             drawn = block
         lane = column & 3
@@ -92,11 +92,14 @@ def search_cells(  # type: ignore[no-untyped-def]
         else:
             cell = uniform_value(word)
         items[c] = _item(cell, factors[base_set, c])
-    size = search_sizes(
-        items, count, targets[p], tolerance, first, last, least_error, heads, rests, choice
-    )
+    target, size = np.int64(targets[p]), -1
+    reachable = is_reachable(items, count, target, tolerance)
+    if reachable:
+        size = search_sizes(
+            items, count, target, tolerance, first, last, least_error, heads, rests, choice
+        )
     sizes[p] = size
     for d in range(choices.shape[1]):
         choices[p, d] = choice[d] if d < size else _NO_CHOICE
-    if size < 0:
-        open_places[cuda.atomic.add(open_problems, 0, 1)] = p
+    if reachable and size < 0:
+        open_places[cuda.atomic.add(open_problems, stage, 1)] = p

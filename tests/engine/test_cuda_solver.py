@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import subprocess
 import sys
@@ -36,7 +37,9 @@ def cuda_solver() -> object:
         pytest.skip("no CUDA device")
     from ltengine.solvers.cuda_solver import CudaCellSolver  # noqa: PLC0415 - needs a device
 
-    return CudaCellSolver(DrawnCellSolver(CascadeSolver()), worth_a_launch=1)
+    # As if the processor took forever: all that a device may be given, it is given.
+    host = DrawnCellSolver(CascadeSolver())
+    return CudaCellSolver(host, worth_a_launch=1, half_sum_seconds=math.inf)
 
 
 def random_problems(
@@ -124,6 +127,19 @@ def test_cells_are_the_same_to_the_last_bit(
 
 
 @on_device
+def test_the_last_problems_of_many_go_to_the_processor() -> None:
+    if not cuda_is_available():
+        pytest.skip("no CUDA device")
+    from ltengine.solvers.cuda_solver import CudaCellSolver  # noqa: PLC0415 - needs a device
+
+    host = DrawnCellSolver(CascadeSolver())
+    problems = random_problems(5, 20, 0.001, 10)
+    solver = CudaCellSolver(host, worth_a_launch=1)
+
+    assert same_solutions(solver.solve(problems), host.solve(problems))
+
+
+@on_device
 def test_what_would_take_a_thread_too_long_goes_to_the_processor(
     cuda_solver: DrawnCellSolver,
 ) -> None:
@@ -169,4 +185,4 @@ def test_the_kernel_passes_all_of_this_in_the_simulator() -> None:
     )
 
     assert run.returncode == 0, run.stdout + run.stderr
-    assert run.stdout.strip().splitlines()[-1].startswith("17 passed")
+    assert run.stdout.strip().splitlines()[-1].startswith("18 passed")

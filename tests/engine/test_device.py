@@ -9,12 +9,17 @@ import pytest
 from numba import config, cuda, types
 
 from ltengine import device
+from ltengine.activation import specified_activation
 from ltengine.cell_problem import CellProblems, DrawnCellSolver
+from ltengine.certified_construction import assemble_ticket
+from ltengine.construction import construct
 from ltengine.device import check_device, choose_device
 from ltengine.errors import DeviceUnavailableError
 from ltengine.problem import FRACTION_BITS
 from ltengine.solvers.cascade import CascadeSolver
 from ltengine.source import Source
+from ltengine.ticket_file import ticket_digest
+from tests.engine.networks import make_spec, random_network
 from tests.engine.subset_oracle import same_solutions, smallest_subsets
 
 
@@ -47,6 +52,19 @@ def test_a_device_that_is_not_here_is_refused_with_what_to_do(
         choose_device("cuda", 10**6)
 
 
+def test_a_device_that_numba_cannot_compile_for_is_warned_of_and_not_used(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(signature: str) -> None:
+        raise AttributeError(f"no compiler for {signature}")
+
+    monkeypatch.setattr(cuda, "is_available", lambda: True)
+    monkeypatch.setattr(cuda, "jit", refuse)
+
+    with pytest.warns(UserWarning, match="no compiler"):
+        assert not device.cuda_is_available.__wrapped__()
+
+
 def test_the_processor_draws_and_solves_to_the_oracle_s_optimum() -> None:
     rng = np.random.default_rng(0)
     problems = CellProblems(
@@ -67,6 +85,17 @@ def test_the_processor_draws_and_solves_to_the_oracle_s_optimum() -> None:
     assert same_solutions(found, smallest_subsets(problems.draw()))
 
 
+def test_a_ticket_does_not_tell_which_device_was_asked_for() -> None:
+    network = random_network([3, 2, 2])
+    digests = set()
+    for asked in ("auto", "cpu"):
+        specification = make_spec("2L", device=asked)
+        found = construct(network, specified_activation(specification), specification)
+        digests.add(ticket_digest(assemble_ticket(found, network, specification)))
+
+    assert len(digests) == 1
+
+
 @pytest.mark.skipif(
     bool(vars(config)["ENABLE_CUDASIM"]) or cuda.implementation != "Built-in",
     reason="asks the compiler that numba brings along",
@@ -82,11 +111,10 @@ def test_the_kernel_compiles_for_a_device_and_leaves_nothing_to_contract(
 
     hopper = SimpleNamespace(compute_capability=(9, 0))
     monkeypatch.setattr(dispatcher, "get_current_device", lambda: hopper)
-    words, table = types.uint64[::1], types.float32[::1]
-    index, place = types.int64[::1], types.int32[::1]
-    posed = (words, table, types.int64, index, index, place, types.int64[:, ::1])
+    table, index, place = types.float32[::1], types.int64[::1], types.int32[::1]
+    posed = (types.uint64, table, types.int64, index, index, place, types.int64[:, ::1])
     search = (types.float64[:, ::1], index, types.int64, types.int64, types.int64, types.boolean)
-    answer = (place, types.int64, types.int8[::1], types.uint8[:, ::1], place, place)
+    answer = (place, types.int64, types.int8[::1], types.uint8[:, ::1], place, place, types.int64)
 
     compiled = compile_cuda(search_cells.py_func, types.void, (*posed, *search, *answer), cc=(9, 0))
 
