@@ -3,7 +3,8 @@
     python -m benchmarks.device [--json FILE]
 
 Needs a CUDA device (exit status 2 without one). Seconds are wall time of warm calls, transfers to
-and from the device included; exit status 1 where the device's results differ.
+and from the device included; the processor's are of all its threads. Exit status 1 where the
+device's results differ.
 """
 
 from __future__ import annotations
@@ -18,8 +19,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numba
 import numpy as np
 
+from benchmarks.drawn_target import SPECIFICATION as GROWTH_SPECIFICATION
+from benchmarks.records import describe_machine
+from benchmarks.targets import MNIST_INPUT, draw_network
 from ltengine.activation import specified_activation
 from ltengine.cell_problem import CellProblems, CellSolver
 from ltengine.certified_construction import assemble_ticket
@@ -27,9 +32,10 @@ from ltengine.checkpoint import read_checkpoint
 from ltengine.construction import construct
 from ltengine.device import CPU, CUDA, cell_solver, cuda_is_available
 from ltengine.network import DenseLayer, Network, build_network
+from ltengine.pipeline import warm_up
 from ltengine.problem import SolutionBatch, fixed_point_targets, fixed_point_tolerance
 from ltengine.source import Source
-from ltengine.specification import parse_specification
+from ltengine.specification import Specification, parse_specification
 from ltengine.ticket_file import ticket_digest
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -42,6 +48,8 @@ CASES = [
     (20, 1e-4, 20, 1 << 20, 1 << 14),
     (24, 1e-5, 24, 1 << 16, 1 << 11),
 ]
+GROWTH = (1_000_000, 10_000_000)
+"""Parameters of drawn targets, constructed once by each."""
 DEVICE_TESTS = ROOT / "tests" / "engine" / "test_cuda_solver.py"
 REPEATS = 5
 
@@ -131,23 +139,16 @@ def target() -> tuple[str, Network]:
     return "random 784-300-100-10", build_network(layers)
 
 
-def measure_ticket(construction: str, distribution: str) -> dict[str, Any]:
-    """Both devices' tickets of one target: digests, and seconds of the fastest construction."""
-    name, network = target()
-    specification = parse_specification(
-        {
-            "construction": construction,
-            "activation": {"name": "relu"},
-            "source": {"distribution": distribution},
-            "input": {"mean": 0.1307, "std": 0.3081, "low": 0.0, "high": 1.0},
-        }
-    )
+def compare_constructions(
+    network: Network, specification: Specification, repeats: int
+) -> dict[str, Any]:
+    """Whether both tickets have one digest, and each one's seconds, of the fastest construction."""
     activation = specified_activation(specification)
-    figures: dict[str, Any] = {"target": name, "construction": construction}
-    figures["distribution"], digests = distribution, set()
+    figures: dict[str, Any] = {"parameters": network.parameters}
+    digests = set()
     for device in (CUDA, CPU):
         runs = []
-        for _ in range(REPEATS):
+        for _ in range(repeats):
             solver = TimedSolver(cell_solver(device))
             start = time.perf_counter()
             found = construct(network, activation, specification, solver=solver)
@@ -157,6 +158,27 @@ def measure_ticket(construction: str, distribution: str) -> dict[str, Any]:
         figures[f"{device}_solver_seconds"] = round(min(run[0] for run in runs), 5)
         figures[f"{device}_construct_seconds"] = round(min(run[1] for run in runs), 5)
     return {**figures, "same": len(digests) == 1}
+
+
+def measure_ticket(construction: str, distribution: str) -> dict[str, Any]:
+    """Both devices' tickets of one real target."""
+    name, network = target()
+    specification = parse_specification(
+        {
+            "construction": construction,
+            "activation": {"name": "relu"},
+            "source": {"distribution": distribution},
+            "input": MNIST_INPUT,
+        }
+    )
+    told = {"target": name, "construction": construction, "distribution": distribution}
+    return {**told, **compare_constructions(network, specification, REPEATS)}
+
+
+def measure_growth(parameters: int) -> dict[str, Any]:
+    """Both devices' tickets of one drawn target: of a million parameters one run takes seconds."""
+    specification = parse_specification(GROWTH_SPECIFICATION)
+    return compare_constructions(draw_network(parameters), specification, 1)
 
 
 def device_tests() -> dict[str, Any]:
@@ -188,22 +210,26 @@ def main() -> int:
     if not cuda_is_available():
         print("no usable CUDA device on this machine: nothing was measured", file=sys.stderr)
         return 2
+    warm_up()
     figures: dict[str, Any] = {
+        "of": describe_machine(),
         "device": describe_device(),
         "processor_cores": os.cpu_count(),
+        "processor_threads": numba.get_num_threads(),
         "solver": [measure_case(*case) for case in CASES],
         "tickets": [
             measure_ticket(construction, distribution)
             for construction in ("L+1", "2L")
             for distribution in ("uniform", "normal")
         ],
+        "growth": [measure_growth(parameters) for parameters in GROWTH],
         "tests": device_tests(),
     }
     text = json.dumps(figures, indent=2)
     print(text)
     if arguments.json:
         arguments.json.write_text(text + "\n")
-    parts = [*figures["solver"], *figures["tickets"], figures["tests"]]
+    parts = [*figures["solver"], *figures["tickets"], *figures["growth"], figures["tests"]]
     return 0 if all(part["same"] for part in parts) else 1
 
 

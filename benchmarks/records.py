@@ -15,7 +15,10 @@ FOLDER = Path(__file__).resolve().parent
 
 
 def describe_machine() -> dict[str, str]:
-    """What the figures were measured on, and what was measured."""
+    """What the figures were measured on, and what was measured.
+
+    Outside a repository the commit is unknown: to be filled in by who copied the files there.
+    """
     models = [
         line.split(":", 1)[1].strip()
         for line in Path("/proc/cpuinfo").read_text().splitlines()
@@ -26,12 +29,12 @@ def describe_machine() -> dict[str, str]:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        check=True,
+        check=False,
     ).stdout.strip()
     return {
         "machine": models[0] if models else platform.machine(),
         "date": datetime.datetime.now(tz=datetime.UTC).date().isoformat(),
-        "commit": commit,
+        "commit": commit or "unknown",
     }
 
 
