@@ -16,6 +16,7 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +57,7 @@ REPEATS = 5
 
 @dataclass
 class TimedSolver:
-    """Any solver, with the seconds spent in it."""
+    """Any solver, with the seconds spent in it and the problems, again where it had them again."""
 
     inner: CellSolver
     seconds: float = 0.0
@@ -202,6 +203,11 @@ def describe_device() -> str:
     return name.decode() if isinstance(name, bytes) else str(name)
 
 
+def describe_software() -> dict[str, str]:
+    """Versions of what compiles for the device."""
+    return {name: version(name) for name in ("numba", "numba-cuda", "numpy")}
+
+
 def main() -> int:
     """Print one JSON object."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -214,6 +220,7 @@ def main() -> int:
     figures: dict[str, Any] = {
         "of": describe_machine(),
         "device": describe_device(),
+        "software": describe_software(),
         "processor_cores": os.cpu_count(),
         "processor_threads": numba.get_num_threads(),
         "solver": [measure_case(*case) for case in CASES],

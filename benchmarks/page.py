@@ -6,6 +6,7 @@ import math
 from itertools import pairwise
 from typing import Any
 
+from benchmarks.device_page import describe_device
 from benchmarks.records import FOLDER, read_record
 from benchmarks.service_page import describe_service
 from benchmarks.tables import table
@@ -187,6 +188,7 @@ def write_page(recorded: dict[str, Any]) -> None:
     ]
     if recorded["solver"]:
         parts += ["## The solver\n", _solver(recorded["solver"]["grid"])]
+    parts += describe_device(read_record("recorded_device"))
     parts += describe_service(read_record("recorded_service"), read_record("recorded_queue"))
     (FOLDER / "RESULTS.md").write_text("\n".join(parts))
 

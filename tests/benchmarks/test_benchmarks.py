@@ -11,7 +11,9 @@ import pytest
 
 from benchmarks import page
 from benchmarks.__main__ import compare, stage_ratios
+from benchmarks.device_page import describe_device
 from benchmarks.fresh_process import run_module
+from benchmarks.records import read_record
 from benchmarks.reference import ReferenceUnusableError, measure
 from benchmarks.targets import draw_network
 
@@ -106,6 +108,16 @@ def test_the_page_says_what_was_not_run(
     assert "not run here" in text
     assert "100,000,000 (extrapolated)" in text
     assert "| uniform | 28 | 1e-06 | 28 | 5 | 400,000.00 | 3 of 32 | - | 1 |" in text
+
+
+def test_the_page_says_where_a_device_differed() -> None:
+    device = read_record("recorded_device")
+    assert device is not None
+    assert "the same digests" in "".join(describe_device(device))
+
+    device["growth"][0]["same"] = False
+
+    assert "IN 1 OF 11 COMPARISONS" in "".join(describe_device(device))
 
 
 @pytest.mark.parametrize("parameters", [30_000, 100_000])
