@@ -7,7 +7,7 @@ layer. A ``Certificate`` also holds the plain bounds, by norms alone, for compar
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,19 +16,22 @@ from numpy.typing import NDArray
 from ltengine.activation import Activation, specified_activation
 from ltengine.difference import (
     Difference,
-    build_difference,
+    Emission,
+    Links,
+    ParameterErrors,
     copies_emission,
     input_emission,
+    join_errors,
+    join_links,
     univariate_emission,
 )
-from ltengine.effective import input_meaning, live_neurons, next_meaning
-from ltengine.enclosure import Enclosure, Interval
+from ltengine.effective import Meaning, input_meaning, live_copies, live_neurons, next_meaning
+from ltengine.enclosure import CopyBounds, Enclosure, Interval, LinearFunction, join_bounds
 from ltengine.errors import Canceled
 from ltengine.network import Network
 from ltengine.progress import AskCancel, never_cancel
 from ltengine.role import Role
 from ltengine.sparse_network import LayerCells
-from ltengine.sparse_rows import from_entries
 from ltengine.specification import InputSpecification, Specification
 from ltengine.ticket import Ticket
 
@@ -43,82 +46,33 @@ def input_bounds(domain: InputSpecification) -> tuple[float, float]:
     return low - slack, high + slack
 
 
-def _differences(
-    ticket: Ticket,
-    network: Network,
-    layers: Sequence[LayerCells],
-    bounds: tuple[float, float],
-    enclosure: Enclosure,
-    cancel: AskCancel,
-) -> list[Difference]:
-    """Each target layer's difference; every hidden layer is taken into the enclosure."""
-    meaning = input_meaning(ticket.inputs, *bounds)
-    emission = input_emission(enclosure.below.supremum)
-    found: list[Difference] = []
-    for layer, cells, used in zip(ticket.layers, layers, live_neurons(ticket), strict=True):
-        if cancel():
-            raise Canceled
-        above = next_meaning(layer, cells, meaning, used)
-        if layer.role is Role.UNIVARIATE:
-            emission = univariate_emission(layer, cells, above, emission)
-        else:
-            target = network.layers[layer.target_layer - 1]
-            nonnegative = bool((enclosure.below.low >= 0).all())
-            found.append(
-                build_difference(
-                    layer, cells, meaning, emission, used, target, nonnegative=nonnegative
-                )
-            )
-            if len(found) < len(network.layers):
-                supremum = enclosure.add_layer(target, found[-1])
-                live = np.flatnonzero(used[: layer.first_constant])
-                emission = copies_emission(layer, cells, above, emission, live, supremum)
-        meaning = above
-    return found
-
-
 def _norm_products(
-    network: Network, activation: Activation, differences: list[Difference], largest_input: float
+    network: Network,
+    activation: Activation,
+    errors: list[ParameterErrors],
+    links: list[Links],
+    largest_input: float,
 ) -> tuple[float, float]:
     """The bounds by norms alone, by largest column sums and by largest row sums."""
     size_row, size_column = largest_input, largest_input * network.inputs
     error_row = error_column = 0.0
     resting = abs(activation.intercept)
-    for number, (target, difference) in enumerate(
-        zip(network.layers, differences, strict=True), start=1
+    for number, (target, found, passed) in enumerate(
+        zip(network.layers, errors, links, strict=True), start=1
     ):
         steepest = activation.lipschitz if number < len(network.layers) else 1.0
-        weight, epsilon = np.abs(target.weight), difference.parameters.largest
-        passed = _largest_carries(network, differences, number)
+        weight, epsilon = np.abs(target.weight), found.largest
+        column = float(passed.columns.max(initial=0.0))
         fan_in = int(np.count_nonzero(target.weight, axis=1).max())
-        error_row = steepest * (passed.sum(1).max() * error_row + epsilon * (1 + fan_in * size_row))
+        error_row = steepest * (passed.row * error_row + epsilon * (1 + fan_in * size_row))
         error_column = steepest * (
-            passed.sum(0).max() * error_column + target.outputs * epsilon * (1 + size_column)
+            column * error_column + target.outputs * epsilon * (1 + size_column)
         )
         bias = np.zeros(1) if target.bias is None else np.abs(target.bias)
         size_row = steepest * (weight.sum(1).max() * size_row + bias.max()) + resting
         size_column = steepest * (weight.sum(0).max() * size_column + bias.sum())
         size_column += resting * target.outputs
     return float(error_column), float(error_row)
-
-
-def _largest_carries(
-    network: Network, differences: list[Difference], number: int
-) -> NDArray[np.float64]:
-    """(neuron, unit) the largest sum of |carry| that a copy of the neuron has from the unit."""
-    target, difference = network.layers[number - 1], differences[number - 1]
-    largest = np.zeros(target.weight.shape)
-    if not difference.carries:
-        return largest
-    for part in difference.parts():
-        if part.carry is None:
-            continue
-        unit = differences[number - 2].neurons[part.carry.columns]
-        size = (part.carry.height, target.inputs)
-        sums = from_entries(part.carry.rows(), unit, np.abs(part.carry.values), size)
-        neurons = difference.neurons[part.rows]
-        np.maximum.at(largest, (neurons[sums.rows()], sums.columns), sums.values)
-    return largest
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +100,109 @@ class Certificate:
         return float(self.errors.max())
 
 
+@dataclass(frozen=True, slots=True)
+class _Reached:
+    """How far the walk up a ticket has come: the last layer's meaning and what it emits."""
+
+    meaning: Meaning
+    emission: Emission
+
+
+class CertifiedLayers:
+    """A ticket that has passed verification, on its way to a certificate, from the inputs up.
+
+    Each hidden layer of copies is bounded and then added; the bounds of its copies can be had some
+    at a time, by anybody who knows those of the layers below.
+    """
+
+    def __init__(
+        self,
+        ticket: Ticket,
+        network: Network,
+        layers: Sequence[LayerCells],
+        specification: Specification,
+    ) -> None:
+        self._bounds = low, high = input_bounds(specification.input)
+        self._inputs = Interval(np.full(ticket.inputs, low), np.full(ticket.inputs, high))
+        self._network = network
+        self._activation = specified_activation(specification)
+        self._layers = list(zip(ticket.layers, layers, live_neurons(ticket), strict=True))
+        self._place = 0
+        copies = [
+            live_copies(layer, used).size
+            for layer, _, used in self._layers
+            if layer.role is Role.COPIES
+        ]
+        self.enclosure = Enclosure(self._inputs, self._activation, copies[:-1])
+        self._reached = _Reached(
+            input_meaning(ticket.inputs, low, high), input_emission(self._inputs.supremum)
+        )
+        self.next = self._next_difference()
+
+    @property
+    def at_outputs(self) -> bool:
+        """Whether all hidden layers are added, so that ``next`` is the last one."""
+        return self.next.layer.target_layer == len(self._network.layers)
+
+    def _next_difference(self) -> Difference:
+        """Go up to the next layer of copies."""
+        layer, cells, used = self._layers[self._place]
+        while layer.role is Role.UNIVARIATE:
+            before = self._reached
+            above = next_meaning(layer, cells, before.meaning, used)
+            emission = univariate_emission(layer, cells, above, before.emission)
+            self._reached = _Reached(above, emission)
+            self._place += 1
+            layer, cells, used = self._layers[self._place]
+        return Difference(
+            layer,
+            cells,
+            self._reached.meaning,
+            self._reached.emission,
+            live_copies(layer, used),
+            self._network.layers[layer.target_layer - 1],
+            nonnegative=bool((self.enclosure.below.low >= 0).all()),
+        )
+
+    def bound_next(self) -> CopyBounds:
+        """Bounds of all copies of the next hidden layer."""
+        return join_bounds(
+            [self.enclosure.bound(part, self.next.live.size) for part in self.next.parts()]
+        )
+
+    def add(self, bounds: CopyBounds) -> None:
+        """Add the next hidden layer, given the bounds of all its copies."""
+        supremum = self.enclosure.add_layer(self.next, bounds)
+        layer, cells, used = self._layers[self._place]
+        before = self._reached
+        above = next_meaning(layer, cells, before.meaning, used)
+        emission = copies_emission(layer, cells, above, before.emission, self.next.live, supremum)
+        self._reached = _Reached(above, emission)
+        self._place += 1
+        self.next = self._next_difference()
+
+    def output_functions(self) -> list[LinearFunction] | None:
+        """The outputs' errors as functions of the last layer; None where that is too much work."""
+        if not self.enclosure.affordable(self.next.live.size):
+            return None
+        return self.enclosure.output_functions(self.next)
+
+    def certificate(self, functions: Iterable[LinearFunction] | None) -> Certificate:
+        """The certificate, given the output functions expressed by the inputs."""
+        errors = self.enclosure.output_errors(self.next, functions)
+        hidden, last = [each.bounds for each in self.enclosure.copies], list(self.next.parts())
+        found = [*(each.errors for each in hidden), join_errors(part.errors for part in last)]
+        links = [*(each.links for each in hidden), join_links(part.links for part in last)]
+        largest_input = float(self._inputs.supremum.max())
+        parameters = join_errors(found)
+        return Certificate(
+            errors,
+            *_norm_products(self._network, self._activation, found, links, largest_input),
+            parameters.largest,
+            parameters.total / max(parameters.count, 1),
+        )
+
+
 def issue_certificate(
     ticket: Ticket,
     network: Network,
@@ -159,21 +216,15 @@ def issue_certificate(
     Raises:
         Canceled: ``cancel``, asked before each layer, said so.
     """
-    bounds = low, high = input_bounds(specification.input)
-    inputs = Interval(np.full(ticket.inputs, low), np.full(ticket.inputs, high))
-    activation = specified_activation(specification)
-    enclosure = Enclosure(inputs, activation)
-    differences = _differences(ticket, network, layers, bounds, enclosure, cancel)
+    walk = CertifiedLayers(ticket, network, layers, specification)
+    while not walk.at_outputs:
+        if cancel():
+            raise Canceled
+        walk.add(walk.bound_next())
     if cancel():
         raise Canceled
-    errors = enclosure.output_errors(differences[-1]).supremum
-    count = sum(difference.parameters.count for difference in differences)
-    return Certificate(
-        errors,
-        *_norm_products(network, activation, differences, float(inputs.supremum.max())),
-        max(difference.parameters.largest for difference in differences),
-        sum(difference.parameters.total for difference in differences) / max(count, 1),
-    )
+    functions = walk.output_functions()
+    return walk.certificate(None if functions is None else walk.enclosure.at_inputs(functions))
 
 
 def certify(

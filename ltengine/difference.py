@@ -12,9 +12,10 @@ and activations of univariate neurons that are only nearly linear.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+import numba
 import numpy as np
 from numpy.typing import NDArray
 
@@ -22,7 +23,7 @@ from ltengine.activation import Activation
 from ltengine.effective import LiveCells, Meaning, effective_parameters, live_cells
 from ltengine.network import DenseLayer
 from ltengine.sparse_network import LayerCells
-from ltengine.sparse_rows import SparseRows, from_dense, from_entries
+from ltengine.sparse_rows import SparseRows, from_dense, from_entries, no_entries
 from ltengine.ticket import TicketLayer
 
 Array = NDArray[np.float64]
@@ -70,7 +71,7 @@ class Emission:
         paired_deviation: (neuron,) the same for phi(x) - phi(-x), for looks-linear pairs.
         drive: (neuron,) its weight, where there is a deviation.
         reads: (neuron,) the one neuron it reads, where there is a deviation.
-        copies: how many live copies there are.
+        units: (copy,) the target neuron that each live copy is one of.
     """
 
     copy: NDArray[np.int64]
@@ -82,12 +83,17 @@ class Emission:
     paired_deviation: Array
     drive: Array
     reads: NDArray[np.int64]
-    copies: int
+    units: NDArray[np.int64]
+
+    @property
+    def copies(self) -> int:
+        """How many live copies there are."""
+        return int(self.units.size)
 
 
 @dataclass(frozen=True, slots=True)
 class ParameterErrors:
-    """Errors of a layer's effective parameters, over all live copies and both signs of a unit.
+    """Errors of effective parameters, over some live copies and both signs of a unit.
 
     Attributes:
         largest: of them all.
@@ -100,12 +106,45 @@ class ParameterErrors:
     count: int
 
 
+def join_errors(parts: Iterable[ParameterErrors]) -> ParameterErrors:
+    """Over all parts together, in their order."""
+    largest, total, count = 0.0, 0.0, 0
+    for part in parts:
+        largest, total = max(largest, part.largest), total + part.total
+        count += part.count
+    return ParameterErrors(largest, total, count)
+
+
+@dataclass(frozen=True, slots=True)
+class Links:
+    """How much of the errors below some live copies pass on, by norms alone.
+
+    Attributes:
+        row: the largest sum of |carry| of a copy.
+        columns: (unit,) for each unit below, the sum over target neurons of the largest sum of
+            |carry| that one of their copies has from it; empty where nothing is passed on.
+    """
+
+    row: float
+    columns: Array
+
+
+def join_links(parts: Iterable[Links]) -> Links:
+    """Over all parts together, in their order, each of whole neurons."""
+    row, columns = 0.0, np.zeros(0)
+    for part in parts:
+        row = max(row, part.row)
+        columns = columns + part.columns if columns.size else part.columns
+    return Links(row, columns)
+
+
 @dataclass(frozen=True, slots=True)
 class DifferencePart:
-    """The linear terms above for some live copies, ``first`` and those after it.
+    """The terms above for some live copies, ``first`` and those after it.
 
     ``carry`` is None in the first layer; ``carry_turn`` is how much ``carry`` differs for copies
-    below 0, None where it does not.
+    below 0, None where it does not. ``errors`` are those of the copies' parameters, ``links`` says
+    what the copies pass on.
     """
 
     first: int
@@ -113,48 +152,33 @@ class DifferencePart:
     carry_turn: SparseRows | None
     own: SparseRows
     turn: SparseRows
+    bias: Array
+    radius: Array
+    errors: ParameterErrors
+    links: Links
 
     @property
     def rows(self) -> slice:
         """Its copies among the live ones."""
         return slice(self.first, self.first + self.own.height)
 
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """The terms above for the live copies of one layer.
-
-    Attributes:
-        neurons: (copy,) the target neuron it is a copy of.
-        bias: (copy,)
-        radius: (copy,)
-        parameters: their errors.
-        entries: how many terms ``own`` and ``carry`` have in all parts.
-        carries: whether errors of copies below are passed on.
-        turns: whether any term differs for what is below 0.
-        parts: makes the linear terms, some rows after the other; anew each time where they are too
-            many to be held.
-    """
-
-    neurons: NDArray[np.int64]
-    bias: Array
-    radius: Array
-    parameters: ParameterErrors
-    entries: int
-    carries: bool
-    turns: bool
-    parts: Callable[[], Iterable[DifferencePart]]
+    @property
+    def entries(self) -> int:
+        """How many terms ``own`` and ``carry`` have."""
+        return self.own.values.size + (0 if self.carry is None else self.carry.values.size)
 
 
-def _plain(copy: NDArray[np.int64], supremum: Array, noise: Array) -> Emission:
+def _plain(
+    copy: NDArray[np.int64], units: NDArray[np.int64], supremum: Array, noise: Array
+) -> Emission:
     ones, nothing = np.ones(copy.size), np.zeros(copy.size)
-    copies = int(copy.max(initial=NO_COPY)) + 1
-    return Emission(copy, ones, ones, supremum, noise, nothing, nothing, nothing, copy, copies)
+    return Emission(copy, ones, ones, supremum, noise, nothing, nothing, nothing, copy, units)
 
 
 def input_emission(supremum: Array) -> Emission:
     """The inputs are exact."""
-    return _plain(np.full(supremum.size, NO_COPY), supremum, np.zeros(supremum.size))
+    nothing = np.zeros(0, np.int64)
+    return _plain(np.full(supremum.size, NO_COPY), nothing, supremum, np.zeros(supremum.size))
 
 
 def _constant_noise(
@@ -189,7 +213,7 @@ def copies_emission(
     first = layer.first_constant
     if layer.constants:
         largest[first:], noise[first:] = _constant_noise(layer, cells, below, meaning.value[first:])
-    return _plain(copy, largest, noise)
+    return _plain(copy, live // layer.block_size, largest, noise)
 
 
 def univariate_emission(
@@ -229,50 +253,145 @@ def univariate_emission(
         np.asarray(activation.paired_deviation(reach), np.float64),
         weights,
         reads,
-        below.copies,
+        below.units,
     )
 
 
 def _deviations(cells: LiveCells, below: Emission) -> Array:
-    """(cell,) what each cell adds to its row's radius for activations that are nearly linear.
+    """(row,) what the cells add to their row's radius for activations that are nearly linear.
 
     Two cells of a row with opposite weights that read neurons with opposite weights from one
     neuron are a looks-linear pair: its even part cancels.
     """
-    size = np.abs(cells.values) * below.deviation[cells.columns]
+    rows, size = cells.rows(), np.abs(cells.values) * below.deviation[cells.columns]
     drive = below.drive[cells.columns]
     read = below.reads[cells.columns]
-    order = np.lexsort((np.abs(cells.values), np.abs(drive), read, cells.rows))
+    order = np.lexsort((np.abs(cells.values), np.abs(drive), read, rows))
     first, second = order[:-1], order[1:]
-    pair = (cells.rows[first] == cells.rows[second]) & (read[first] == read[second])
+    pair = (rows[first] == rows[second]) & (read[first] == read[second])
     pair &= (drive[first] == -drive[second]) & (drive[first] != 0)
     pair &= cells.values[first] == -cells.values[second]
     pair[1:] &= ~pair[:-1]  # in a run of equals, only some are matched: sound, as others stay
     paired = np.abs(cells.values) * below.paired_deviation[cells.columns]
     size[first[pair]] = paired[first[pair]]
     size[second[pair]] = 0.0
-    return np.asarray(size, np.float64)
+    sums = np.bincount(rows, size, minlength=cells.neurons.size)
+    return sums.astype(np.float64, copy=False)
 
 
-def _carries(cells: LiveCells, below: Emission) -> tuple[SparseRows | None, SparseRows | None]:
-    """What rows pass on of the errors of copies: for copies >= 0, and the change where < 0."""
-    copy = below.copy[cells.columns]
-    carried = copy != NO_COPY
-    if not carried.any():
-        return None, None
-    rows, columns, values = cells.rows[carried], cells.columns[carried], cells.values[carried]
-    shape = (cells.neurons.size, below.copies)
-    plus, minus = values * below.plus[columns], values * below.minus[columns]
-    carry = from_entries(rows, copy[carried], plus, shape)
-    if np.array_equal(plus, minus):
-        return carry, None
-    return carry, from_entries(rows, copy[carried], minus - plus, shape)
+@numba.njit(parallel=True, cache=True)
+def _add_absolutes(offsets, columns, values, noise, supremum, passed, taken):  # type: ignore[no-untyped-def]
+    """Each row's sums of |value| noise and of |value| supremum."""
+    for row in numba.prange(offsets.size - 1):
+        first = second = 0.0
+        for cell in range(offsets[row], offsets[row + 1]):
+            weight = abs(values[cell])
+            first += weight * noise[columns[cell]]
+            second += weight * supremum[columns[cell]]
+        passed[row], taken[row] = first, second
+
+
+def _radius(cells: LiveCells, below: Emission) -> Array:
+    """(row,) what has no sign of its own."""
+    passed, taken = np.empty(cells.neurons.size), np.empty(cells.neurons.size)
+    each = cells.offsets, cells.columns, cells.values
+    _add_absolutes(*each, below.noise, below.supremum, passed, taken)
+    if below.deviation.any():
+        passed += _deviations(cells, below)
+    operations = np.diff(cells.offsets) + 2.0
+    return passed + rounding_growth(operations) * (taken + np.abs(cells.biases)) + SMALLEST
+
+
+@numba.njit(parallel=True, cache=True)
+def _count_carried(offsets, columns, copy, counts):  # type: ignore[no-untyped-def]
+    """How many copies each row passes on; -1 where their cells do not come in order."""
+    for row in numba.prange(offsets.size - 1):
+        last, count = NO_COPY, 0
+        for cell in range(offsets[row], offsets[row + 1]):
+            carried = copy[columns[cell]]
+            if carried in (NO_COPY, last):
+                continue
+            count = count + 1 if carried > last and count >= 0 else -1
+            last = carried
+        counts[row] = count
+
+
+@numba.njit(parallel=True, cache=True)
+def _carry_on(offsets, columns, values, copy, slope, places, carried, sums):  # type: ignore[no-untyped-def]
+    """Fill in what ``_count_carried`` has counted; cells of one copy add up."""
+    for row in numba.prange(offsets.size - 1):
+        place = places[row] - 1
+        for cell in range(offsets[row], offsets[row + 1]):
+            column = columns[cell]
+            if copy[column] == NO_COPY:
+                continue
+            if place < places[row] or carried[place] != copy[column]:
+                place += 1
+                carried[place], sums[place] = copy[column], 0.0
+            sums[place] += values[cell] * slope[column]
+
+
+def _carries(cells: LiveCells, below: Emission, slope: Array) -> SparseRows:
+    """What rows pass on of the errors of copies, by how steeply each neuron emits its copy."""
+    height = cells.neurons.size
+    counts = np.empty(height, np.int64)
+    _count_carried(cells.offsets, cells.columns, below.copy, counts)
+    if (counts < 0).any():
+        copy = below.copy[cells.columns]
+        at = copy != NO_COPY
+        passed = (cells.values * slope[cells.columns])[at]
+        return from_entries(cells.rows()[at], copy[at], passed, (height, below.copies))
+    offsets = np.concatenate(([0], np.cumsum(counts)))
+    carried, sums = np.empty(offsets[-1], np.int32), np.empty(offsets[-1])
+    each = cells.offsets, cells.columns, cells.values
+    _carry_on(*each, below.copy, slope, offsets[:-1], carried, sums)
+    return SparseRows(offsets, carried, sums, below.copies)
+
+
+@numba.njit(cache=True)
+def _largest_by_unit(neurons, offsets, carried, values, unit, largest):  # type: ignore[no-untyped-def]
+    """Into (neuron, unit): the largest sum of |value| that a row of the neuron has from the unit.
+
+    ``neurons`` ascend; places in ``largest`` count from the first of them.
+    """
+    sums = np.zeros(largest.shape[1])
+    for row in range(neurons.size):
+        place = neurons[row] - neurons[0]
+        for entry in range(offsets[row], offsets[row + 1]):
+            sums[unit[carried[entry]]] += abs(values[entry])
+        for entry in range(offsets[row], offsets[row + 1]):
+            at = unit[carried[entry]]
+            largest[place, at] = max(largest[place, at], sums[at])
+            sums[at] = 0.0
+
+
+def _links(
+    neurons: NDArray[np.int64],
+    carry: SparseRows | None,
+    carry_turn: SparseRows | None,
+    below: Emission,
+    units: int,
+) -> Links:
+    if carry is None:
+        return Links(0.0, np.zeros(0))
+    ones = np.ones(carry.width)
+    largest = np.zeros((int(neurons[-1] - neurons[0]) + 1, units))
+    rows = carry.absolute_product(ones)
+    _largest_by_unit(neurons, carry.offsets, carry.columns, carry.values, below.units, largest)
+    if carry_turn is not None:
+        turned = np.zeros(largest.shape)
+        each = carry_turn.offsets, carry_turn.columns, carry_turn.values
+        _largest_by_unit(neurons, *each, below.units, turned)
+        rows, largest = rows + carry_turn.absolute_product(ones), largest + turned
+    return Links(float(rows.max()), largest.sum(0))
 
 
 def _parameter_errors(
     target: DenseLayer, neurons: NDArray[np.int64], plus: Array, minus: Array, bias: Array
 ) -> ParameterErrors:
-    weights = np.maximum(np.abs(plus), np.abs(minus))
+    weights = np.abs(plus)
+    if minus is not plus:
+        np.maximum(weights, np.abs(minus), out=weights)
     total = float(weights[target.weight[neurons] != 0].sum())
     count = int(np.count_nonzero(target.weight, axis=1)[neurons].sum())
     if target.bias is not None:
@@ -282,108 +401,81 @@ def _parameter_errors(
     return ParameterErrors(max(float(weights.max()), float(np.abs(bias).max())), total, count)
 
 
-@dataclass(frozen=True, slots=True)
-class _Rows:
-    """Everything about some live copies."""
+@dataclass(slots=True)
+class Difference:
+    """A layer of copies beside its target layer: the terms above for its live copies.
 
-    part: DifferencePart
-    bias: Array
-    radius: Array
-    errors: ParameterErrors
+    They are made when they are asked for, anew each time where they are too many to be held.
 
-
-@dataclass(frozen=True, slots=True)
-class _Layer:
-    """A layer of copies and what it reads: what ``build_difference`` was asked about."""
+    Attributes:
+        layer: the claim.
+        cells: its kept cells.
+        meaning: of the layer below.
+        below: the emission of the layer below.
+        live: the live copies, ascending.
+        target: the target layer.
+        nonnegative: its units never fall below 0.
+    """
 
     layer: TicketLayer
     cells: LayerCells
     meaning: Meaning
     below: Emission
-    used: NDArray[np.bool_]
+    live: NDArray[np.int64]
     target: DenseLayer
     nonnegative: bool
+    _held: list[DifferencePart] | None = None
 
-    def rows(self) -> Iterator[_Rows]:
-        """The live copies, some after the other."""
-        first = 0
-        for cells in live_cells(self.layer, self.cells, self.meaning, self.used):
-            yield self._rows(first, cells)
+    @property
+    def neurons(self) -> NDArray[np.int64]:
+        """(copy,) the target neuron it is a copy of."""
+        return self.live // self.layer.block_size
+
+    def parts(self) -> Iterable[DifferencePart]:
+        """The terms of all live copies, some copies after the other."""
+        return self._made() if self._held is None else self._held
+
+    def parts_between(self, first: int, last: int) -> Iterator[DifferencePart]:
+        """Those of live copies first ... last - 1."""
+        chunks = live_cells(self.layer, self.cells, self.live[first:last], self.meaning.units)
+        for cells in chunks:
+            yield self._part(first, cells)
             first += cells.neurons.size
 
-    def parts(self) -> Iterator[DifferencePart]:
-        """Their linear terms."""
-        return (rows.part for rows in self.rows())
+    def _made(self) -> Iterator[DifferencePart]:
+        held: list[DifferencePart] | None = []
+        entries = 0
+        for part in self.parts_between(0, self.live.size):
+            entries += part.entries
+            if entries > MOST_HELD:
+                held = None
+            if held is not None:
+                held.append(part)
+            yield part
+        self._held = held
 
-    def _rows(self, first: int, cells: LiveCells) -> _Rows:
+    def _part(self, first: int, cells: LiveCells) -> DifferencePart:
         target, below = self.target, self.below
-        found = effective_parameters(self.layer, cells, self.meaning)
-        plus = found.plus - target.weight[found.neurons]
-        minus = plus if self.nonnegative else found.minus - target.weight[found.neurons]
+        found = effective_parameters(self.layer, cells, self.meaning, nonnegative=self.nonnegative)
+        wanted = target.weight[found.neurons]
+        plus = np.subtract(found.plus, wanted, out=found.plus)
+        minus = plus if self.nonnegative else np.subtract(found.minus, wanted, out=found.minus)
         bias = found.bias - (0.0 if target.bias is None else target.bias[found.neurons])
-        carry, carry_turn = _carries(cells, below)
-        weights, height = np.abs(cells.values), cells.neurons.size
-        noise = weights * below.noise[cells.columns]
-        if below.deviation.any():
-            noise += _deviations(cells, below)
-        taken = np.bincount(cells.rows, weights * below.supremum[cells.columns], minlength=height)
-        counts = np.bincount(cells.rows, minlength=height)
-        rounded = rounding_growth(np.asarray(counts + 2.0)) * (taken + np.abs(cells.biases))
-        return _Rows(
-            DifferencePart(first, carry, carry_turn, from_dense(plus), from_dense(minus - plus)),
+        carry = carry_turn = None
+        if below.copies:
+            carry = _carries(cells, below, below.plus)
+            if below.plus is not below.minus:
+                carry_turn = _carries(cells, below, below.minus - below.plus)
+        # copies of units that are never below 0 are hardly ever themselves
+        unsigned_turn = None if self.nonnegative else carry_turn
+        return DifferencePart(
+            first,
+            carry,
+            carry_turn,
+            from_dense(plus),
+            no_entries(*plus.shape) if self.nonnegative else from_dense(minus - plus),
             bias,
-            np.bincount(cells.rows, noise, minlength=height) + rounded + SMALLEST,
+            _radius(cells, below),
             _parameter_errors(target, found.neurons, plus, minus, bias),
+            _links(found.neurons, carry, unsigned_turn, below, target.inputs),
         )
-
-
-def build_difference(
-    layer: TicketLayer,
-    cells: LayerCells,
-    meaning: Meaning,
-    below: Emission,
-    used: NDArray[np.bool_],
-    target: DenseLayer,
-    *,
-    nonnegative: bool,
-) -> Difference:
-    """The difference of a layer of copies to its target layer, for the live copies.
-
-    Args:
-        layer: the claim.
-        cells: its kept cells.
-        meaning: of the layer below.
-        below: the emission of the layer below.
-        used: (neuron,) the live neurons.
-        target: the target layer.
-        nonnegative: its units never fall below 0.
-    """
-    asked = _Layer(layer, cells, meaning, below, used, target, nonnegative)
-    live = np.flatnonzero(used[: layer.first_constant])
-    held: list[DifferencePart] = []
-    bias, radius = [np.zeros(0)], [np.zeros(0)]
-    largest, total, count, entries = 0.0, 0.0, 0, 0
-    carries = turns = False
-    for rows in asked.rows():
-        part, errors = rows.part, rows.errors
-        bias.append(rows.bias)
-        radius.append(rows.radius)
-        largest, total = max(largest, errors.largest), total + errors.total
-        count += errors.count
-        entries += part.own.values.size + (0 if part.carry is None else part.carry.values.size)
-        carries |= part.carry is not None
-        turns |= part.carry_turn is not None or part.turn.values.size > 0
-        if entries <= MOST_HELD:
-            held.append(part)
-        else:
-            held.clear()
-    return Difference(
-        live // layer.block_size,
-        np.concatenate(bias),
-        np.concatenate(radius),
-        ParameterErrors(largest, total, count),
-        entries,
-        carries,
-        turns,
-        (lambda: held) if entries <= MOST_HELD else asked.parts,
-    )

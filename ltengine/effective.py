@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
+import numba
 import numpy as np
 from numpy.typing import NDArray
 
@@ -23,12 +24,12 @@ from ltengine.activation import Activation
 from ltengine.network import DenseLayer
 from ltengine.role import Role
 from ltengine.source import Pairing
-from ltengine.sparse_network import LayerCells, SparseLayer
+from ltengine.sparse_network import LayerCells
 from ltengine.ticket import Ticket, TicketLayer
 
 NO_UNIT = -1
-ENTRIES_PER_CHUNK = 1 << 17
-"""A chunk of effective parameters, a few of which stay in the processor's cache."""
+ENTRIES_PER_CHUNK = 1 << 19
+"""A chunk of effective parameters: enough for threads to meet over, little memory."""
 
 
 class StructureError(Exception):
@@ -68,17 +69,21 @@ class LiveCells:
 
     Attributes:
         neurons: (row,) source neurons, ascending.
-        rows: (cell,) into ``neurons``, ascending.
+        offsets: (row + 1,) where each row's cells begin.
         columns: (cell,)
         values: (cell,)
         biases: (row,)
     """
 
     neurons: NDArray[np.int64]
-    rows: NDArray[np.int64]
+    offsets: NDArray[np.int64]
     columns: NDArray[np.integer]
     values: NDArray[np.float64]
     biases: NDArray[np.float64]
+
+    def rows(self) -> NDArray[np.int64]:
+        """(cell,) into ``neurons``, ascending."""
+        return np.repeat(np.arange(self.neurons.size), np.diff(self.offsets))
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +94,7 @@ class EffectiveRows:
         rows: (row,) source neurons.
         neurons: (row,) the target neuron each is a copy of.
         plus: (row, unit) effective weights where the unit is >= 0.
-        minus: (row, unit) effective weights where it is < 0.
+        minus: (row, unit) effective weights where it is < 0; ``plus`` itself where it never is.
         bias: (row,) effective bias.
     """
 
@@ -203,34 +208,6 @@ def next_meaning(
     return copies_meaning(layer, cells, below)
 
 
-def carrier_deviations(
-    cells: SparseLayer, below: Meaning, suprema: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """(cell,) a bound of |w| times how far the carrier it reads is from its meaning.
-
-    Both cells of a looks-linear pair together have the pair's own deviation, half of it each.
-
-    Args:
-        cells: of a layer of copies.
-        below: the meaning of the layer it reads.
-        suprema: (unit,) sup |x_j| of what the carriers read.
-    """
-    if below.carrier is None or below.carrier.piecewise_linear:
-        return np.zeros(cells.columns.size)
-    unit = np.maximum(below.unit[cells.columns], 0)
-    radius = below.drive[cells.columns] * suprema[unit]
-    deviations = np.asarray(below.carrier.deviation(radius), np.float64)
-    if below.paired:
-        same_row = cells.rows[1:] == cells.rows[:-1]
-        opens = np.flatnonzero(
-            same_row & (cells.columns[1:] == cells.columns[:-1] + 1) & (cells.columns[:-1] % 2 == 0)
-        )
-        both = np.asarray(below.carrier.paired_deviation(radius[opens]), np.float64) / 2
-        deviations[opens] = both
-        deviations[opens + 1] = both
-    return np.abs(cells.values) * deviations
-
-
 def live_neurons(ticket: Ticket) -> tuple[NDArray[np.bool_], ...]:
     """For each source layer, which neurons something above reads; all of the last layer's."""
     live = []
@@ -241,62 +218,95 @@ def live_neurons(ticket: Ticket) -> tuple[NDArray[np.bool_], ...]:
     return (*live, np.ones(ticket.layers[-1].width, dtype=np.bool_))
 
 
+def live_copies(layer: TicketLayer, live: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """The live neurons of a layer that are no constants, ascending."""
+    return np.flatnonzero(live[: layer.first_constant])
+
+
 def parameter_errors(
-    effective: EffectiveRows, target: DenseLayer, *, nonnegative: bool
+    effective: EffectiveRows, target: DenseLayer
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """(row, unit) weight errors and (row,) bias errors; the worse of both signs of the unit."""
     wanted = target.weight[effective.neurons]
     weights = np.abs(effective.plus - wanted)
-    if not nonnegative:
+    if effective.minus is not effective.plus:
         weights = np.maximum(weights, np.abs(effective.minus - wanted))
     bias = 0.0 if target.bias is None else target.bias[effective.neurons]
     return weights, np.abs(effective.bias - bias)
 
 
-def _sum_by_key(
-    keys: NDArray[np.int64], values: NDArray[np.float64], shape: tuple[int, int]
-) -> NDArray[np.float64]:
-    sums = np.bincount(keys, values, minlength=shape[0] * shape[1])
-    return sums.astype(np.float64, copy=False).reshape(shape)
-
-
 def live_cells(
-    layer: TicketLayer, cells: LayerCells, below: Meaning, live: NDArray[np.bool_]
+    layer: TicketLayer, cells: LayerCells, rows: NDArray[np.int64], units: int
 ) -> Iterator[LiveCells]:
-    """Cells of the live copies, in chunks of rows."""
-    rows = np.flatnonzero(live[: layer.first_constant])
-    per_chunk = max(1, ENTRIES_PER_CHUNK // below.units)
-    for begin in range(0, rows.size, per_chunk):
-        chunk = rows[begin : begin + per_chunk]
-        part = cells.between(int(chunk[0]), int(chunk[-1]) + 1)
-        place_of_row = np.full(part.width, -1)
-        place_of_row[chunk - chunk[0]] = np.arange(chunk.size)
-        place = place_of_row[part.rows]
-        inside = place >= 0
-        yield LiveCells(
-            chunk, place[inside], part.columns[inside], part.values[inside], cells.biases[chunk]
-        )
+    """Cells of some live copies (ascending), in chunks of whole blocks.
+
+    Args:
+        layer: whose copies they are.
+        cells: its kept cells.
+        rows: the copies.
+        units: how many units the layer reads, so how much a row takes.
+    """
+    per_chunk = max(1, ENTRIES_PER_CHUNK // units)
+    blocks = rows // layer.block_size
+    end = 0
+    while end < rows.size:
+        begin, last = end, min(end + per_chunk, rows.size) - 1
+        end = int(np.searchsorted(blocks, blocks[last], "right"))
+        chunk = rows[begin:end]
+        first = int(chunk[0])
+        part = cells.between(first, int(chunk[-1]) + 1)
+        counts = np.diff(part.offsets)
+        own = counts[chunk - first]
+        columns, values = part.columns, part.values
+        if own.sum() < columns.size:
+            kept = np.zeros(part.width, np.bool_)
+            kept[chunk - first] = True
+            inside = np.repeat(kept, counts)
+            columns, values = columns[inside], values[inside]
+        offsets = np.concatenate(([0], np.cumsum(own)))
+        yield LiveCells(chunk, offsets, columns, values, cells.biases[chunk])
 
 
-def effective_parameters(layer: TicketLayer, cells: LiveCells, below: Meaning) -> EffectiveRows:
-    """Effective parameters of some live copies."""
-    columns, height = cells.columns, cells.neurons.size
-    unit = below.unit[columns]
-    carried = unit != NO_UNIT
-    keys = cells.rows[carried] * below.units + unit[carried]
-    shape = (height, below.units)
-    plus, minus = (
-        _sum_by_key(keys, (cells.values * gains[columns])[carried], shape)
-        for gains in (below.gain_plus, below.gain_minus)
+@numba.njit(parallel=True, cache=True)
+def _add_up(  # type: ignore[no-untyped-def]
+    offsets, columns, values, unit, gain_plus, gain_minus, value, plus, minus, bias, both
+):
+    """Each row's cells onto the unit that each depends on, in the order of the cells."""
+    for row in numba.prange(offsets.size - 1):
+        constant = 0.0
+        for cell in range(offsets[row], offsets[row + 1]):
+            column = columns[cell]
+            constant += values[cell] * value[column]
+            if unit[column] != NO_UNIT:
+                plus[row, unit[column]] += values[cell] * gain_plus[column]
+                if both:
+                    minus[row, unit[column]] += values[cell] * gain_minus[column]
+        bias[row] += constant
+
+
+def effective_parameters(
+    layer: TicketLayer, cells: LiveCells, below: Meaning, *, nonnegative: bool
+) -> EffectiveRows:
+    """Effective parameters of some live copies; ``nonnegative`` where no unit is ever < 0."""
+    shape = (cells.neurons.size, below.units)
+    plus, bias = np.zeros(shape), np.zeros(shape[0])
+    minus = plus if nonnegative else np.zeros(shape)
+    meaning = (below.unit, below.gain_plus, below.gain_minus, below.value)
+    _add_up(
+        cells.offsets, cells.columns, cells.values, *meaning, plus, minus, bias, not nonnegative
     )
-    bias = np.bincount(cells.rows, cells.values * below.value[columns], minlength=height)
     neurons = cells.neurons
     return EffectiveRows(neurons, neurons // layer.block_size, plus, minus, bias + cells.biases)
 
 
 def effective_rows(
-    layer: TicketLayer, cells: LayerCells, below: Meaning, live: NDArray[np.bool_]
+    layer: TicketLayer,
+    cells: LayerCells,
+    below: Meaning,
+    rows: NDArray[np.int64],
+    *,
+    nonnegative: bool,
 ) -> Iterator[EffectiveRows]:
-    """Effective parameters of the live copies, in chunks of rows."""
-    for chunk in live_cells(layer, cells, below, live):
-        yield effective_parameters(layer, chunk, below)
+    """Effective parameters of some live copies, in chunks of rows."""
+    for chunk in live_cells(layer, cells, rows, below.units):
+        yield effective_parameters(layer, chunk, below, nonnegative=nonnegative)

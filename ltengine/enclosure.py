@@ -16,14 +16,23 @@ sums of absolute values covers their rounding.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ltengine.activation import Activation
-from ltengine.difference import Difference, activation_rounding
+from ltengine.difference import (
+    Difference,
+    DifferencePart,
+    Links,
+    ParameterErrors,
+    activation_rounding,
+    join_errors,
+    join_links,
+)
 from ltengine.joint_bound import Remainder, stack_remainders, total_sums
 from ltengine.network import DenseLayer
 from ltengine.slopes import Line, enclosing_line, slope_range
@@ -80,11 +89,60 @@ class Unit:
 
 
 @dataclass(frozen=True, slots=True)
+class CopyBounds:
+    """What is known of some live copies of a layer, given everything below it.
+
+    Attributes:
+        bias: (copy,) of their difference to the target, with terms in min(x, 0) settled.
+        radius: (copy,) likewise.
+        low: (copy,) least zhat - z on the domain.
+        high: (copy,) largest.
+        magnitude: (copy,) sum of absolute values behind it, for rounding.
+        entries: terms of their differences.
+        errors: of their parameters.
+        links: how much of the errors below they pass on.
+        remainder: their differences as functions of the inputs, where these are few enough.
+    """
+
+    bias: Array
+    radius: Array
+    low: Array
+    high: Array
+    magnitude: Array
+    entries: int
+    errors: ParameterErrors
+    links: Links
+    remainder: Remainder | None
+
+
+def join_bounds(parts: list[CopyBounds]) -> CopyBounds:
+    """Copies of each part in turn; whether there is a remainder is the same in all."""
+    nothing = np.zeros(0)
+    parts = [
+        CopyBounds(*[nothing] * 5, 0, join_errors(()), join_links(()), None),
+        *parts,  # of a layer that nothing reads there are none
+    ]
+    remainders = [part.remainder for part in parts if part.remainder is not None]
+    return CopyBounds(
+        np.concatenate([part.bias for part in parts]),
+        np.concatenate([part.radius for part in parts]),
+        np.concatenate([part.low for part in parts]),
+        np.concatenate([part.high for part in parts]),
+        np.concatenate([part.magnitude for part in parts]),
+        sum(part.entries for part in parts),
+        join_errors(part.errors for part in parts),
+        join_links(part.links for part in parts),
+        stack_remainders(remainders) if remainders else None,
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class Copies:
     """The live copies of a layer: phi(z + e) - phi(z) = slope e +- (spread |e| + constant).
 
     Attributes:
         difference: what e is made of.
+        bounds: of e.
         slope: (copy,) see above.
         spread: (copy,)
         constant: (copy,)
@@ -94,6 +152,7 @@ class Copies:
     """
 
     difference: Difference
+    bounds: CopyBounds
     slope: Array
     spread: Array
     constant: Array
@@ -103,7 +162,7 @@ class Copies:
 
 
 @dataclass(slots=True)
-class _Function:
+class LinearFunction:
     """Rows of carry d + own x + turn min(x, 0) + middle +- (radius + shares |e|) at one layer.
 
     ``shares`` has an entry for each hidden layer passed so far: its copies' |e|, from the last.
@@ -117,8 +176,55 @@ class _Function:
     shares: list[Array | None] = field(default_factory=list)
 
 
-def _through_layer(function: _Function, unit: Unit, copies: Copies | None, *, first: bool) -> None:
-    """Express a function of a hidden layer by the layer below it."""
+@dataclass(slots=True)
+class Passed:
+    """What a function's copies become one layer further down, or what some of them do."""
+
+    own: Array
+    turn: Array | None
+    carry: Array | None
+
+    def __iadd__(self, other: Passed) -> Self:
+        self.own += other.own
+        if self.turn is not None and other.turn is not None:
+            self.turn += other.turn
+        if other.carry is not None:
+            self.carry = other.carry if self.carry is None else self.carry + other.carry
+        return self
+
+
+def pass_on(
+    function: LinearFunction, copies: Copies, parts: Iterable[DifferencePart], *, first: bool
+) -> Passed:
+    """Express the errors of some copies by what these read.
+
+    Args:
+        function: of the copies' layer.
+        copies: of that layer.
+        parts: the differences of those to be passed on.
+        first: it is the first hidden layer, which reads the inputs.
+    """
+    assert function.carry is not None
+    onto_errors = function.carry * copies.slope
+    height = onto_errors.shape[0]
+    units = copies.difference.target.inputs
+    passed = Passed(np.zeros((height, units)), np.zeros((height, units)) if first else None, None)
+    for part in parts:
+        some = onto_errors[:, part.rows]
+        add_product(some, part.own, passed.own)
+        if passed.turn is not None:
+            add_product(some, part.turn, passed.turn)
+        if part.carry is not None:
+            if passed.carry is None:
+                passed.carry = np.zeros((height, part.carry.width))
+            add_product(some, part.carry, passed.carry)
+    return passed
+
+
+def _descend(
+    function: LinearFunction, unit: Unit, copies: Copies | None, passed: Passed | None
+) -> None:
+    """Express a function of a hidden layer by the layer below it; ``passed`` by all its copies."""
     line, target, own = unit.line, unit.target, function.own
     function.radius += np.abs(own) @ line.radius
     function.middle += own @ line.intercept
@@ -126,31 +232,19 @@ def _through_layer(function: _Function, unit: Unit, copies: Copies | None, *, fi
     function.own = onto_inputs @ target.weight
     if target.bias is not None:
         function.middle += onto_inputs @ target.bias
-    if function.carry is None or copies is None:
+    if function.carry is None or copies is None or passed is None:
         function.shares.append(None)
         return
-    difference = copies.difference
     function.radius += np.abs(function.carry) @ copies.constant
     function.shares.append(np.abs(function.carry) * copies.spread)
     onto_errors = function.carry * copies.slope
-    function.middle += onto_errors @ difference.bias
-    function.radius += np.abs(onto_errors) @ difference.radius
-    own, turn = np.zeros(function.own.shape), np.zeros(function.own.shape) if first else None
-    carry: Array | None = None
-    for part in difference.parts():
-        some = onto_errors[:, part.rows]
-        add_product(some, part.own, own)
-        if turn is not None:
-            add_product(some, part.turn, turn)
-        if part.carry is not None:
-            if carry is None:
-                carry = np.zeros((onto_errors.shape[0], part.carry.width))
-            add_product(some, part.carry, carry)
-    function.own += own
-    function.turn, function.carry = turn, carry
+    function.middle += onto_errors @ copies.bounds.bias
+    function.radius += np.abs(onto_errors) @ copies.bounds.radius
+    function.own += passed.own
+    function.turn, function.carry = passed.turn, passed.carry
 
 
-def _extremes(function: _Function, inputs: Interval) -> Interval:
+def _extremes(function: LinearFunction, inputs: Interval) -> Interval:
     """The range on the input box, but for the shares."""
     minus = function.own if function.turn is None else function.own + function.turn
     at_low = np.where(inputs.low < 0, minus, function.own) * inputs.low
@@ -166,7 +260,7 @@ def _extremes(function: _Function, inputs: Interval) -> Interval:
     )
 
 
-def _remainder(function: _Function, inputs: Interval) -> Remainder:
+def _remainder(function: LinearFunction, inputs: Interval) -> Remainder:
     """The function with the box's middle and half widths taken out, x >= 0 and x < 0 apart."""
     middle, parts = function.middle.copy(), []
     pieces = [(function.own, inputs)]
@@ -187,15 +281,28 @@ def _image(activation: Activation, interval: Interval) -> Interval:
     return Interval(low.astype(np.float64), high.astype(np.float64))
 
 
+def _join_intervals(parts: list[Interval]) -> Interval:
+    return Interval(
+        np.concatenate([part.low for part in parts]), np.concatenate([part.high for part in parts])
+    )
+
+
+def _fit(inputs: int, heights: Sequence[int]) -> bool:
+    """Whether the remainders of all hidden layers are small enough: each needs those below it."""
+    before = 2 * (inputs + np.cumsum([0, *heights[:-1]]))
+    return bool((np.array(heights) * before[: len(heights)] <= MOST_KEPT).all())
+
+
 class Enclosure:
     """Bounds of each layer of a target and of a ticket's difference to it, from the inputs up."""
 
-    def __init__(self, inputs: Interval, activation: Activation) -> None:
+    def __init__(self, inputs: Interval, activation: Activation, heights: Sequence[int]) -> None:
+        """Of hidden layers that have so many live copies each."""
         self._inputs = inputs
         self._activation = activation
+        self._keeps = _fit(inputs.low.size, heights)
         self._units: list[Unit] = []
         self._copies: list[Copies] = []
-        self._remainders: list[Remainder] = []
         self._longest_sum = float(inputs.low.size)
 
     @property
@@ -204,33 +311,52 @@ class Enclosure:
         return self._units[-1].output if self._units else self._inputs
 
     @property
+    def copies(self) -> tuple[Copies, ...]:
+        """Of the layers added so far."""
+        return tuple(self._copies)
+
+    @property
     def _magnitude_below(self) -> Array:
         return self._units[-1].magnitude if self._units else self._inputs.supremum
 
     def _slack(self, magnitude: Array) -> Array:
         return SLACK * self._longest_sum * magnitude
 
-    def _affordable(self, rows: int) -> bool:
+    def affordable(self, rows: int) -> bool:
+        """Whether so many functions are to be expressed by the inputs."""
         products = sum(float(unit.target.weight.size) for unit in self._units)
-        products += sum(copies.difference.entries for copies in self._copies)
+        products += sum(copies.bounds.entries for copies in self._copies)
         return rows * products <= MOST_PRODUCTS
 
-    def _at_inputs(self, function: _Function) -> _Function:
+    def _at_inputs(self, function: LinearFunction) -> LinearFunction:
         """The function, expressed by the inputs."""
-        for number in range(len(self._units) - 1, -1, -1):
-            copies = self._copies[number] if function.carry is not None else None
-            _through_layer(function, self._units[number], copies, first=number == 0)
+        for number in range(len(self._units), 0, -1):
+            passed = None
+            if function.carry is not None:
+                copies = self._copies[number - 1]
+                passed = pass_on(function, copies, copies.difference.parts(), first=number == 1)
+            self.descend(function, number, passed)
         return function
 
-    def _shared(self, function: _Function, *, jointly: bool) -> Array:
+    def descend(self, function: LinearFunction, number: int, passed: Passed | None) -> None:
+        """Express a function of hidden layer ``number``, from 1, by the layer below it.
+
+        ``passed`` is what all of the layer's copies become, None where it has none of them.
+        """
+        copies = self._copies[number - 1] if function.carry is not None else None
+        _descend(function, self._units[number - 1], copies, passed)
+
+    def _shared(self, function: LinearFunction, *, jointly: bool) -> Array:
         """(row,) bounds of the shares, with each copy at its own worst input or all jointly."""
         total = np.zeros(function.middle.size)
         shares = list(reversed(function.shares))
         for copies, share in zip(self._copies, shares, strict=True):
             if share is not None:
                 total += share @ copies.input_error
-        if jointly and len(self._remainders) == len(self._copies):
-            total = np.minimum(total, total_sums(shares, self._remainders))
+        found = (copies.bounds.remainder for copies in self._copies)
+        remainders = [remainder for remainder in found if remainder is not None]
+        if jointly and len(remainders) == len(self._copies):
+            total = np.minimum(total, total_sums(shares, remainders))
         return total
 
     def pre_activations(self, target: DenseLayer) -> tuple[Interval, Array]:
@@ -242,99 +368,93 @@ class Enclosure:
         found = Interval(
             up @ below.low + down @ below.high + bias, up @ below.high + down @ below.low + bias
         )
-        if self._units and self._affordable(target.outputs):
-            function = _Function(None, target.weight, None, bias.copy(), np.zeros(target.outputs))
+        if self._units and self.affordable(target.outputs):
+            function = LinearFunction(
+                None, target.weight, None, bias.copy(), np.zeros(target.outputs)
+            )
             found = found.cut(_extremes(self._at_inputs(function), self._inputs))
         return found.widened(self._slack(magnitude)), magnitude
 
-    def _settle(self, difference: Difference) -> Difference:
+    def _settle(self, part: DifferencePart) -> DifferencePart:
         """Terms in min(x, 0) as intervals, except at the inputs, where they are exact."""
-        if not (self._units and difference.turns):
-            return difference
+        turn = part.turn
+        if not self._units or (part.carry_turn is None and not turn.values.size):
+            return part
         below = np.maximum(-self.below.low, 0.0)
-        error = self._copies[-1].error
-        lowest = below[self._copies[-1].difference.neurons] + error
-        change = np.where(self._activation.nonnegative, 0.0, np.minimum(error, lowest))
-        bias, radius = difference.bias.copy(), difference.radius.copy()
-        for part in difference.parts():
-            turn = part.turn
-            radius[part.rows] += turn.absolute_product(below) / 2
-            if part.carry_turn is not None:
-                radius[part.rows] += part.carry_turn.absolute_product(change)
-            turned = turn.values * below[turn.columns] / 2
-            bias[part.rows] -= np.bincount(turn.rows(), turned, minlength=turn.height)
-        return replace(difference, bias=bias, radius=radius)
+        radius = part.radius + turn.absolute_product(below) / 2
+        if part.carry_turn is not None:
+            error = self._copies[-1].error
+            lowest = below[self._copies[-1].difference.neurons] + error
+            change = np.where(self._activation.nonnegative, 0.0, np.minimum(error, lowest))
+            radius += part.carry_turn.absolute_product(change)
+        turned = turn.values * below[turn.columns] / 2
+        bias = part.bias - np.bincount(turn.rows(), turned, minlength=turn.height)
+        return replace(part, bias=bias, radius=radius)
 
-    def _unsigned(self, difference: Difference) -> tuple[Interval, Array]:
+    def _unsigned(self, part: DifferencePart) -> tuple[Interval, Array]:
         """Bounds without any cancellation, and the sums of absolute values."""
-        middle, below = difference.bias, self.below
-        low, high = np.zeros(middle.size), np.zeros(middle.size)
-        radius = difference.radius.copy()
-        magnitude = np.abs(middle) + radius
-        for part in difference.parts():
-            own, turn, carry, at = part.own, part.turn, part.carry, part.rows
-            ends = own.values * below.low[own.columns], own.values * below.high[own.columns]
-            rows = own.rows()
-            low[at] = np.bincount(rows, np.minimum(*ends), minlength=own.height)
-            high[at] = np.bincount(rows, np.maximum(*ends), minlength=own.height)
-            magnitude[at] += own.absolute_product(self._magnitude_below)
-            magnitude[at] += turn.absolute_product(self._magnitude_below)
-            if carry is not None:
-                radius[at] += carry.absolute_product(self._copies[-1].error)
-                magnitude[at] += carry.absolute_product(self._copies[-1].magnitude)
-            if not self._units:
-                radius[at] += turn.absolute_product(below.supremum)
-        return Interval(low + middle - radius, high + middle + radius), magnitude
+        below, magnitude_below, radius = self.below, self._magnitude_below, part.radius
+        interval, magnitude = part.own.range_on(below.low, below.high, magnitude_below)
+        magnitude += np.abs(part.bias) + radius
+        if part.turn.values.size:
+            magnitude += part.turn.absolute_product(magnitude_below)
+        if part.carry is not None:
+            radius = radius + part.carry.absolute_product(self._copies[-1].error)
+            magnitude += part.carry.absolute_product(self._copies[-1].magnitude)
+        if not self._units and part.turn.values.size:
+            radius = radius + part.turn.absolute_product(below.supremum)
+        low, high = interval
+        return Interval(low + part.bias - radius, high + part.bias + radius), magnitude
 
-    def _functions(self, difference: Difference) -> Iterator[_Function]:
-        """The rows of a difference, expressed by the inputs, in chunks."""
-        for part in difference.parts():
-            carry, height = part.carry, part.own.height
-            width = max(part.own.width, 0 if carry is None else carry.width)
-            step = max(1, ENTRIES_PER_CHUNK // width)
-            for first in range(0, height, step):
-                last = min(first + step, height)
-                at = slice(part.first + first, part.first + last)
-                yield self._at_inputs(
-                    _Function(
-                        None if carry is None else carry.dense(first, last),
-                        part.own.dense(first, last),
-                        None if self._units else part.turn.dense(first, last),
-                        difference.bias[at].copy(),
-                        difference.radius[at].copy(),
-                    )
-                )
+    def _functions(self, part: DifferencePart) -> Iterator[LinearFunction]:
+        """The rows of a difference, in chunks, as functions of its layer."""
+        carry, height = part.carry, part.own.height
+        width = max(part.own.width, 0 if carry is None else carry.width)
+        step = max(1, ENTRIES_PER_CHUNK // width)
+        for first in range(0, height, step):
+            last = min(first + step, height)
+            yield LinearFunction(
+                None if carry is None else carry.dense(first, last),
+                part.own.dense(first, last),
+                None if self._units else part.turn.dense(first, last),
+                part.bias[first:last].copy(),
+                part.radius[first:last].copy(),
+            )
 
-    def _errors(self, difference: Difference, *, hidden: bool) -> tuple[Interval, Array]:
-        """Bounds of a difference, and its sums of absolute values."""
-        found, magnitude = self._unsigned(difference)
-        height = difference.bias.size
-        if height and self._affordable(height):
-            keeps = hidden and height * (2 * self._longest_sum) <= MOST_KEPT
-            bounds, remainders = [], []
-            for function in self._functions(difference):
+    def bound(self, part: DifferencePart, height: int) -> CopyBounds:
+        """Bounds of some of the ``height`` live copies of the next hidden layer."""
+        part = self._settle(part)
+        found, magnitude = self._unsigned(part)
+        affordable = self.affordable(height)
+        keeps = affordable and self._keeps
+        remainders = []
+        # nothing cancels at the inputs but where the slope there has two values
+        if keeps or (affordable and (self._units or part.turn.values.size)):
+            bounds = []
+            for function in map(self._at_inputs, self._functions(part)):
                 bound = _extremes(function, self._inputs)
-                bounds.append(bound.widened(self._shared(function, jointly=not hidden)))
+                bounds.append(bound.widened(self._shared(function, jointly=False)))
                 if keeps:
                     remainders.append(_remainder(function, self._inputs))
-            if keeps:
-                self._remainders.append(stack_remainders(remainders))
-            low = np.concatenate([bound.low for bound in bounds])
-            high = np.concatenate([bound.high for bound in bounds])
-            found = found.cut(Interval(low, high))
-        return found.widened(self._slack(magnitude)), magnitude
+            found = found.cut(_join_intervals(bounds))
+        found = found.widened(self._slack(magnitude))
+        return CopyBounds(
+            part.bias,
+            part.radius,
+            found.low,
+            found.high,
+            magnitude,
+            part.entries,
+            part.errors,
+            part.links,
+            stack_remainders(remainders) if remainders else None,
+        )
 
-    def output_errors(self, difference: Difference) -> Interval:
-        """The range of the difference of a last, linear layer."""
-        return self._errors(self._settle(difference), hidden=False)[0]
-
-    def add_layer(self, target: DenseLayer, difference: Difference) -> Array:
+    def add_layer(self, difference: Difference, bounds: CopyBounds) -> Array:
         """Take a hidden layer and its copies in; (copy,) bounds of what the copies emit."""
-        difference = self._settle(difference)
-        activation = self._activation
+        activation, target = self._activation, difference.target
         interval, magnitude = self.pre_activations(target)
-        found, error_magnitude = self._errors(difference, hidden=True)
-        error = found.supremum
+        error = np.maximum(np.abs(bounds.low), np.abs(bounds.high))
         output = _image(activation, interval)
         at = difference.neurons
         reached = Interval(interval.low[at] - error, interval.high[at] + error)
@@ -348,12 +468,13 @@ class Enclosure:
         self._copies.append(
             Copies(
                 difference,
+                bounds,
                 np.where(loose, 0.0, slope),
                 np.where(loose, 0.0, spread),
                 np.where(loose, largest, 0.0) + rounding,
                 error,
                 largest + rounding,
-                activation.lipschitz * error_magnitude,
+                activation.lipschitz * bounds.magnitude,
             )
         )
         self._units.append(
@@ -366,3 +487,30 @@ class Enclosure:
         )
         self._longest_sum += target.outputs + at.size
         return image.supremum + rounding
+
+    def output_functions(self, difference: Difference) -> list[LinearFunction]:
+        """The difference of a last, linear layer, as functions of that layer, some rows each."""
+        parts = map(self._settle, difference.parts())
+        return [function for part in parts for function in self._functions(part)]
+
+    def output_errors(
+        self, difference: Difference, functions: Iterable[LinearFunction] | None
+    ) -> Array:
+        """(output,) bounds of |difference| of a last, linear layer.
+
+        ``functions`` are its rows as functions of the inputs, None where they are not affordable.
+        """
+        parts = [self._unsigned(self._settle(part)) for part in difference.parts()]
+        found = _join_intervals([interval for interval, _ in parts])
+        if functions is not None:
+            bounds = []
+            for function in functions:
+                bound = _extremes(function, self._inputs)
+                bounds.append(bound.widened(self._shared(function, jointly=True)))
+            found = found.cut(_join_intervals(bounds))
+        magnitude = np.concatenate([magnitude for _, magnitude in parts])
+        return found.widened(self._slack(magnitude)).supremum
+
+    def at_inputs(self, functions: Iterable[LinearFunction]) -> Iterator[LinearFunction]:
+        """Functions of the next layer, expressed by the inputs."""
+        return map(self._at_inputs, functions)

@@ -57,9 +57,16 @@ class SparseRows:
 
     def absolute_product(self, x: Array) -> Array:
         """(row,) sum of |value| x."""
-        weighted = np.abs(self.values) * x[self.columns]
-        sums = np.bincount(self.rows(), weighted, minlength=self.height)
-        return sums.astype(np.float64, copy=False)
+        sums = np.empty(self.height)
+        _sum_absolutes(self.offsets, self.columns, self.values, x, sums)
+        return sums
+
+    def range_on(self, low: Array, high: Array, size: Array) -> tuple[tuple[Array, Array], Array]:
+        """(row,) least and largest sums of value x for low <= x <= high; sums of |value| size."""
+        least, most, sums = np.empty(self.height), np.empty(self.height), np.empty(self.height)
+        each = self.offsets, self.columns, self.values
+        _sum_ranges(*each, low, high, size, least, most, sums)
+        return (least, most), sums
 
 
 def from_entries(
@@ -75,6 +82,28 @@ def from_entries(
     counts = np.bincount(keys // shape[1], minlength=shape[0])
     offsets = np.concatenate(([0], np.cumsum(counts))).astype(np.int64)
     return SparseRows(offsets, (keys % shape[1]).astype(np.int32), sums, shape[1])
+
+
+@numba.njit(parallel=True, cache=True)
+def _sum_absolutes(offsets, columns, values, x, sums):  # type: ignore[no-untyped-def]
+    for row in numba.prange(sums.size):
+        total = 0.0
+        for entry in range(offsets[row], offsets[row + 1]):
+            total += abs(values[entry]) * x[columns[entry]]
+        sums[row] = total
+
+
+@numba.njit(parallel=True, cache=True)
+def _sum_ranges(offsets, columns, values, low, high, size, least, most, sums):  # type: ignore[no-untyped-def]
+    for row in numba.prange(sums.size):
+        down = up = total = 0.0
+        for entry in range(offsets[row], offsets[row + 1]):
+            value, column = values[entry], columns[entry]
+            first, second = value * low[column], value * high[column]
+            down += min(first, second)
+            up += max(first, second)
+            total += abs(value) * size[column]
+        least[row], most[row], sums[row] = down, up, total
 
 
 @numba.njit(cache=True)
@@ -108,9 +137,14 @@ def from_dense(matrix: Array) -> SparseRows:
     return SparseRows(offsets, columns, values, matrix.shape[1])
 
 
+def no_entries(height: int, width: int) -> SparseRows:
+    """A matrix of zeros."""
+    return SparseRows(np.zeros(height + 1, np.int64), np.zeros(0, np.int32), np.zeros(0), width)
+
+
 def stack(parts: list[SparseRows], width: int) -> SparseRows:
     """Rows of each part in turn; narrower ones are filled with zeros."""
-    parts = [from_dense(np.zeros((0, width))), *parts]
+    parts = [no_entries(0, width), *parts]
     starts = np.cumsum([0, *(part.columns.size for part in parts)])
     offsets = [part.offsets[1:] + start for part, start in zip(parts, starts, strict=False)]
     return SparseRows(

@@ -24,6 +24,7 @@ from ltengine.effective import (
     StructureError,
     effective_rows,
     input_meaning,
+    live_copies,
     live_neurons,
     next_meaning,
     parameter_errors,
@@ -142,8 +143,9 @@ def _parameter_reasons(
         if layer.role is Role.COPIES:
             target = network.layers[layer.target_layer - 1]
             nonnegative = _unit_is_nonnegative(layer, activation, specification)
-            for rows in effective_rows(layer, cells, meaning, used):
-                weights, biases = parameter_errors(rows, target, nonnegative=nonnegative)
+            copies = live_copies(layer, used)
+            for rows in effective_rows(layer, cells, meaning, copies, nonnegative=nonnegative):
+                weights, biases = parameter_errors(rows, target)
                 worst = max(float(weights.max()), float(biases.max()))
                 largest = max(largest, worst)
                 histogram.add(weights)

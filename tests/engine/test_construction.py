@@ -17,6 +17,7 @@ from ltengine.construction import construct
 from ltengine.effective import (
     effective_rows,
     input_meaning,
+    live_copies,
     live_neurons,
     next_meaning,
     parameter_errors,
@@ -243,8 +244,9 @@ def mean_weight_error(ticket: Ticket, network: Network) -> float:
     for layer, cells, used in layers:
         if layer.role is Role.COPIES:
             target = network.layers[layer.target_layer - 1]
-            for rows in effective_rows(layer, cells, meaning, used):
-                errors.append(parameter_errors(rows, target, nonnegative=True)[0].reshape(-1))
+            copies = live_copies(layer, used)
+            for rows in effective_rows(layer, cells, meaning, copies, nonnegative=True):
+                errors.append(parameter_errors(rows, target)[0].reshape(-1))
         meaning = next_meaning(layer, cells, meaning, used)
     return float(np.concatenate(errors).mean())
 
