@@ -1,4 +1,4 @@
-"""A network and its gradient in double precision, sparse, for a tile of samples at a time.
+"""A network and its gradient, sparse, in single or double precision, for a tile of samples.
 
 Ticket and target become chains of one kind. What a search has no need of is left out: neurons that
 only carry a target's unit are merged.
@@ -6,8 +6,11 @@ only carry a target's unit are merged.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import pairwise
 
 import numba
 import numpy as np
@@ -19,9 +22,15 @@ from ltengine.lanes import add_product, fill, store
 from ltengine.network import Network
 from ltengine.sparse_rows import SparseRows, from_dense, from_entries
 
-Array = NDArray[np.float64]
+CELLS_PER_BLOCK, MOST_BLOCKS = 1 << 22, 16
+"""Threads share a layer of more cells than that in blocks of rows, at most so many."""
+Array = NDArray[np.floating]
+Precision = type[np.float32] | type[np.float64]
 
-SAMPLES_PER_TILE = TILE_BYTES // 8
+
+def samples_per_tile(precision: Precision) -> int:
+    """How many samples a chain of that precision takes at a time."""
+    return TILE_BYTES // np.dtype(precision).itemsize
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +52,14 @@ class _Stage:
     biases: NDArray[np.floating]
     activation: Activation
     inputs: int
+
+    def blocks(self) -> list[tuple[int, int]]:
+        """Rows first ... last - 1 of each block."""
+        count = min(MOST_BLOCKS, 1 + self.columns.size // CELLS_PER_BLOCK)
+        shares = self.columns.size * np.arange(1, count) // count
+        inner = np.searchsorted(self.offsets, shares, "right") - 1
+        bounds = sorted({0, *inner.tolist(), self.biases.size})
+        return list(pairwise(bounds)) or [(0, 0)]
 
 
 def _stage(cells: SparseRows, biases: NDArray[np.floating], activation: Activation) -> _Stage:
@@ -67,48 +84,97 @@ def _multiply_tile_back(offsets, columns, values, x, y):  # type: ignore[no-unty
 
 
 class Chain:
-    """A network and its gradient; samples are columns, SAMPLES_PER_TILE of them."""
+    """A network and its gradient; samples are columns, a tile of them.
 
-    def __init__(self, stages: list[_Stage]) -> None:
-        self._stages = stages
+    ``workers`` share large layers; how these are divided, and so every sum, depends on their size.
+    """
+
+    def __init__(
+        self, stages: list[_Stage], precision: Precision, workers: Executor | None = None
+    ) -> None:
+        self._workers = workers
+        self._stages = [
+            replace(
+                stage,
+                values=stage.values.astype(precision, copy=False),
+                biases=stage.biases.astype(precision, copy=False),
+            )
+            for stage in stages
+        ]
+        self._precision = precision
 
     @property
     def widths(self) -> tuple[int, ...]:
         """Neurons of each layer."""
         return tuple(stage.biases.size for stage in self._stages)
 
+    @property
+    def cells(self) -> int:
+        """Products that it makes for each sample."""
+        return sum(stage.columns.size for stage in self._stages)
+
     def outputs(self, x: Array) -> tuple[Array, list[Array]]:
         """(output, sample), and the pre-activations of each layer."""
-        drives = []
+        drives: list[Array] = []
         for stage in self._stages:
-            drives.append(np.empty((stage.biases.size, SAMPLES_PER_TILE)))
-            cells = stage.offsets, stage.columns, stage.values
-            multiply_tile(*cells, stage.biases, x, drives[-1])
-            x = np.asarray(stage.activation.value(drives[-1]))
+            drive = np.empty((stage.biases.size, x.shape[1]), self._precision)
+            self._in_blocks(partial(_multiply_block, stage, x, drive), stage.blocks())
+            drives.append(drive)
+            x = np.asarray(stage.activation.value(drive), self._precision)
         return x, drives
 
     def gradient(self, drives: list[Array], seed: Array) -> Array:
         """(input, sample) of the outputs' sum weighted by ``seed`` (output, sample)."""
         for stage, drive in zip(reversed(self._stages), reversed(drives), strict=True):
-            pull = seed * stage.activation.derivative(drive)
-            seed = np.empty((stage.inputs, SAMPLES_PER_TILE))
-            _multiply_tile_back(stage.offsets, stage.columns, stage.values, pull, seed)
+            pull: Array = np.asarray(seed * stage.activation.derivative(drive), self._precision)
+            first, *others = self._in_blocks(partial(_pull_block, stage, pull), stage.blocks())
+            for other in others:
+                first += other
+            seed = first
         return seed
 
+    def _in_blocks(
+        self, task: Callable[[tuple[int, int]], Array], blocks: list[tuple[int, int]]
+    ) -> list[Array]:
+        """What the task makes of each block of rows, in their order."""
+        if self._workers is None or len(blocks) == 1:
+            return [task(block) for block in blocks]
+        return list(self._workers.map(task, blocks))
 
-def target_chain(network: Network, activation: Activation) -> Chain:
+
+def _multiply_block(stage: _Stage, x: Array, drive: Array, rows: tuple[int, int]) -> Array:
+    first, last = rows
+    part = drive[first:last]
+    cells = stage.offsets[first : last + 1], stage.columns, stage.values
+    multiply_tile(*cells, stage.biases[first:last], x, part)
+    return part
+
+
+def _pull_block(stage: _Stage, pull: Array, rows: tuple[int, int]) -> Array:
+    first, last = rows
+    below = np.empty((stage.inputs, pull.shape[1]), pull.dtype)
+    offsets = stage.offsets[first : last + 1]
+    _multiply_tile_back(offsets, stage.columns, stage.values, pull[first:last], below)
+    return below
+
+
+def target_chain(
+    network: Network,
+    activation: Activation,
+    precision: Precision = np.float64,
+    workers: Executor | None = None,
+) -> Chain:
     """The target."""
     last = len(network.layers) - 1
-    return Chain(
-        [
-            _stage(
-                from_dense(layer.weight),
-                np.zeros(layer.outputs) if layer.bias is None else layer.bias,
-                activation if number < last else IDENTITY,
-            )
-            for number, layer in enumerate(network.layers)
-        ]
-    )
+    stages = [
+        _stage(
+            from_dense(layer.weight),
+            np.zeros(layer.outputs) if layer.bias is None else layer.bias,
+            activation if number < last else IDENTITY,
+        )
+        for number, layer in enumerate(network.layers)
+    ]
+    return Chain(stages, precision, workers)
 
 
 def _merge_carriers(layer: _Stage, above: _Stage) -> tuple[_Stage, _Stage]:
@@ -144,7 +210,9 @@ def _merge_carriers(layer: _Stage, above: _Stage) -> tuple[_Stage, _Stage]:
     return _stage(below, biases, activation), _stage(reads, above.biases, above.activation)
 
 
-def _renamed(layer: _Stage, place: NDArray[np.int64], weight: Array, neurons: int) -> SparseRows:
+def _renamed(
+    layer: _Stage, place: NDArray[np.int64], weight: NDArray[np.float64], neurons: int
+) -> SparseRows:
     """The layer's cells, reading ``place`` with ``weight``; those of one place add up."""
     cells = layer.offsets, layer.columns, layer.values, place, weight
     offsets = np.zeros(layer.offsets.size, np.int64)
@@ -178,7 +246,12 @@ def _add_up(  # type: ignore[no-untyped-def]
                 sums[neuron], read[neuron] = 0.0, False
 
 
-def ticket_chain(layers: Sequence[CompactLayer], inputs: int) -> Chain:
+def ticket_chain(
+    layers: Sequence[CompactLayer],
+    inputs: int,
+    precision: Precision = np.float64,
+    workers: Executor | None = None,
+) -> Chain:
     """The ticket, its carriers merged; it reads ``inputs`` numbers."""
     stages = []
     for layer in layers:
@@ -187,4 +260,4 @@ def ticket_chain(layers: Sequence[CompactLayer], inputs: int) -> Chain:
         inputs = layer.biases.size
     for number in range(len(stages) - 1):
         stages[number : number + 2] = _merge_carriers(stages[number], stages[number + 1])
-    return Chain(stages)
+    return Chain(stages, precision, workers)

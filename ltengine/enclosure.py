@@ -115,13 +115,16 @@ class CopyBounds:
     remainder: Remainder | None
 
 
+def _no_copies() -> CopyBounds:
+    empty = np.zeros(0)
+    return CopyBounds(
+        empty, empty, empty, empty, empty, 0, join_errors(()), join_links(()), remainder=None
+    )
+
+
 def join_bounds(parts: list[CopyBounds]) -> CopyBounds:
     """Copies of each part in turn; whether there is a remainder is the same in all."""
-    nothing = np.zeros(0)
-    parts = [
-        CopyBounds(*[nothing] * 5, 0, join_errors(()), join_links(()), None),
-        *parts,  # of a layer that nothing reads there are none
-    ]
+    parts = [_no_copies(), *parts]  # of a layer that nothing reads there are none
     remainders = [part.remainder for part in parts if part.remainder is not None]
     return CopyBounds(
         np.concatenate([part.bias for part in parts]),

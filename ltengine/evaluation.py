@@ -59,7 +59,7 @@ def compact(layers: Sequence[LayerCells]) -> tuple[CompactLayer, ...]:
         offsets = np.concatenate(([0], np.cumsum(counts)))
         columns, values = _kept_cells(layer, keep, int(offsets[-1]))
         below, place = _places(columns, all_of_them=number == 0)
-        np.take(place, columns, out=columns)
+        np.take(place, columns, out=columns, mode="clip")  # others copy first
         result.append(
             CompactLayer(
                 keep,

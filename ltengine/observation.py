@@ -3,7 +3,8 @@
 The ticket runs in single precision, as users run it, and the target in double precision, so that
 what is observed is the ticket's error and not the target's rounding. The search climbs |ticket -
 target| by the signs of its gradient, from points of the domain and from inputs where the error is
-large already; its steps shrink from the width of the domain.
+large already; its steps shrink from the width of the domain. It finds its way in single precision
+where the errors are far above that precision's rounding; what it has found is then observed anew.
 """
 
 from __future__ import annotations
@@ -17,7 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ltengine.activation import Activation
-from ltengine.chain import SAMPLES_PER_TILE, Chain, target_chain, ticket_chain
+from ltengine.chain import (
+    Chain,
+    Precision,
+    samples_per_tile,
+    target_chain,
+    ticket_chain,
+)
 from ltengine.evaluation import CompactLayer, compact, evaluate_target, evaluate_ticket
 from ltengine.network import Network
 from ltengine.progress import AskCancel, never_cancel
@@ -30,9 +37,14 @@ Array = NDArray[np.float64]
 
 SEARCH_STREAM = 1 << 16
 """Random words for starting points; no cell of a source has this stream."""
-STARTS, STEPS = 24, 32
-DECAY = 0.85
-"""Each step is this times as long as the one before."""
+STEPS = 32
+ALL_STARTS = range(32)
+SHRINKING = 0.85**STEPS
+"""The last step is this times as long as the first."""
+MOST_PRODUCTS, FEWEST_STEPS = 1 << 30, 16
+"""Cells times steps that a search takes at most, but for its fewest steps."""
+FAR_ABOVE_ROUNDING = 2.0**-10
+"""Errors that are this share of the outputs are seen in single precision too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +85,13 @@ def largest_error(
     return LargestError(float(errors.max()), inputs[sample], int(output))
 
 
-def starting_points(domain: InputSpecification, inputs: int, starts: int, seed: int) -> Array:
-    """(input, start) points of the domain: random corners and random inner points in turn."""
-    words = random_words(seed, SEARCH_STREAM, 0, np.arange(starts), np.arange(inputs)[:, None])
+def starting_points(domain: InputSpecification, inputs: int, starts: range, seed: int) -> Array:
+    """(input, start) points of the domain by number: even ones are corners, odd ones inside."""
+    numbers = np.array(starts, np.int64)
+    words = random_words(seed, SEARCH_STREAM, 0, numbers, np.arange(inputs)[:, None])
     share = uniform_from_words(words) / 2 + 0.5
-    share[:, ::2] = np.round(share[:, ::2])
+    corners = numbers % 2 == 0
+    share[:, corners] = np.round(share[:, corners])
     low, high = domain.normalised_low, domain.normalised_high
     return low + share * (high - low)
 
@@ -88,8 +102,8 @@ def search_largest_error(
     activation: Activation,
     domain: InputSpecification,
     *,
-    starts: int = STARTS,
-    steps: int = STEPS,
+    starts: range = ALL_STARTS,
+    steps: int | None = None,
     seed: int = 0,
     also_from: NDArray[np.float32] | None = None,
     cancel: AskCancel = never_cancel,
@@ -101,8 +115,8 @@ def search_largest_error(
         network: the target.
         activation: between its layers.
         domain: raw inputs' range and normalisation.
-        starts: points of the domain to start from.
-        steps: of each search.
+        starts: points of the domain to start from, by number.
+        steps: of each search; None: as many as a ticket of this size can afford.
         seed: of the starting points.
         also_from: (sample, input) normalised inputs to start from as well.
         cancel: asked before each step; the search then ends with what it has found.
@@ -112,24 +126,29 @@ def search_largest_error(
     x = starting_points(domain, network.inputs, starts, seed)
     given = np.zeros((network.inputs, 0)) if also_from is None else also_from.T.astype(np.float64)
     x = np.concatenate((x, np.clip(given, low, high)), axis=1)
-    outputs, signs = _aims(small, network, activation, x, starts)
-    chains = ticket_chain(small, network.inputs), target_chain(network, activation)
-    climbs = [
-        _Climb(*chains, x[:, tile], outputs[tile], signs[tile])
-        for tile in (
-            slice(first, first + SAMPLES_PER_TILE)
-            for first in range(0, x.shape[1], SAMPLES_PER_TILE)
-        )
-    ]
-    with ThreadPoolExecutor(numba.get_num_threads()) as threads:
+    aims = _aims(small, network, activation, x, starts)
+    width, count = samples_per_tile(aims.precision), numba.get_num_threads()
+    with ThreadPoolExecutor(count) as threads, ThreadPoolExecutor(count) as workers:
+        ticket = ticket_chain(small, network.inputs, aims.precision, workers)
+        target = target_chain(network, activation, aims.precision)
+        climbs = [
+            _Climb(ticket, target, x[:, tile], aims.outputs[tile], aims.signs[tile], aims.precision)
+            for tile in (slice(first, first + width) for first in range(0, x.shape[1], width))
+        ]
+        steps = affordable_steps(ticket.cells) if steps is None else steps
         for step in range(steps + 1):
             if cancel():
                 break
-            length = (high - low) * DECAY**step
+            length = (high - low) * SHRINKING ** (step / max(steps, 1))
             for _ in threads.map(lambda climb, by=length: climb.step(by, low, high), climbs):
                 pass  # raises what a climb has raised
     best = np.concatenate([climb.best for climb in climbs], axis=1)
     return largest_error(small, network, activation, best.T.astype(np.float32))
+
+
+def affordable_steps(cells: int) -> int:
+    """Steps of a search through so many cells: fewer where each takes seconds."""
+    return min(STEPS, max(FEWEST_STEPS, MOST_PRODUCTS // max(cells, 1)))
 
 
 class _Climb:
@@ -142,16 +161,17 @@ class _Climb:
         x: Array,
         outputs: NDArray[np.int64],
         signs: Array,
+        precision: Precision,
     ) -> None:
         self._ticket, self._target = ticket, target
-        self._width = x.shape[1]
-        fill = ((0, 0), (0, SAMPLES_PER_TILE - self._width))
-        self._x = np.pad(x, fill, mode="edge")
+        self._width, tile = x.shape[1], samples_per_tile(precision)
+        fill = ((0, 0), (0, tile - self._width))
+        self._x: NDArray[np.floating] = np.pad(x, fill, mode="edge").astype(precision)
         self._outputs, self._signs = np.pad(outputs, fill[1]), np.pad(signs, fill[1])
-        self._best, self._best_error = self._x, np.full(SAMPLES_PER_TILE, -1.0)
+        self._best, self._best_error = self._x, np.full(tile, -1.0)
 
     @property
-    def best(self) -> Array:
+    def best(self) -> NDArray[np.floating]:
         """(input, sample)"""
         return self._best[:, : self._width]
 
@@ -164,9 +184,19 @@ class _Climb:
         self._best_error = np.where(better, error, self._best_error)
         self._best = np.where(better, self._x, self._best)
         seed = np.zeros(ticket.shape)
-        seed[self._outputs, np.arange(SAMPLES_PER_TILE)] = self._signs
+        seed[self._outputs, np.arange(error.size)] = self._signs
         gradient = self._ticket.gradient(drives, seed) - self._target.gradient(target_drives, seed)
-        self._x = np.clip(self._x + length * np.sign(gradient), low, high)
+        moved = np.clip(self._x + length * np.sign(gradient), low, high)
+        self._x = moved.astype(self._x.dtype, copy=False)
+
+
+@dataclass(frozen=True, slots=True)
+class _Aims:
+    """(sample,) which output each search drives away, and to which side; with which precision."""
+
+    outputs: NDArray[np.int64]
+    signs: Array
+    precision: Precision
 
 
 def _aims(
@@ -174,19 +204,16 @@ def _aims(
     network: Network,
     activation: Activation,
     x: Array,
-    starts: int,
-) -> tuple[NDArray[np.int64], Array]:
-    """(sample,) which output each search drives away, and to which side.
-
-    Searches from points of the domain take outputs and sides in turn; those from given inputs take
-    what is worst there.
-    """
+    starts: range,
+) -> _Aims:
+    """Searches from points of the domain take outputs and sides in turn; others what is worst."""
     inputs = x.T.astype(np.float32)
     target = evaluate_target(network, activation, inputs)
     difference = evaluate_ticket(layers, inputs) - target
     outputs = np.abs(difference).argmax(1)
     signs = np.sign(difference[np.arange(outputs.size), outputs])
-    number = np.arange(starts)
-    outputs[:starts] = number % difference.shape[1]
-    signs[:starts] = 1.0 - 2.0 * (number // difference.shape[1] % 2)
-    return outputs, signs
+    number = np.array(starts, np.int64)
+    outputs[: number.size] = number % difference.shape[1]
+    signs[: number.size] = 1.0 - 2.0 * (number // difference.shape[1] % 2)
+    far = np.abs(difference).max() > FAR_ABOVE_ROUNDING * np.abs(target).max()
+    return _Aims(outputs, signs, np.float32 if far else np.float64)

@@ -301,6 +301,6 @@ def warm_up() -> None:
     verify(ticket, network)
     ticket_to_bytes(ticket)
     issue_certificate(ticket, network, cells, specification)
-    search_largest_error(cells, network, activation, specification.input, starts=2, steps=1)
+    search_largest_error(cells, network, activation, specification.input, starts=range(2), steps=1)
     evaluate_ticket(compact(cells), np.zeros((2, 2), np.float32))
     warm_up_device()

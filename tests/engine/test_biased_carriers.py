@@ -50,7 +50,7 @@ def check(network: Network, spec: Specification) -> None:
     assert verify(found.ticket, network).reasons == ()
     if found.certificate is not None:
         searched = search_largest_error(
-            rebuild(found.ticket), network, activation, spec.input, starts=8
+            rebuild(found.ticket), network, activation, spec.input, starts=range(8)
         )
         assert searched.error <= found.certificate.largest
 

@@ -51,7 +51,9 @@ def observed_and_certified(network: Network, spec: Specification) -> tuple[float
     ticket = construct_ticket(network, spec)[0]
     layers = rebuild(ticket)
     activation = specified_activation(spec)
-    found = search_largest_error(layers, network, activation, spec.input, starts=12, steps=16)
+    found = search_largest_error(
+        layers, network, activation, spec.input, starts=range(12), steps=16
+    )
     return found.error, certify(ticket, network, layers, spec)
 
 
@@ -176,7 +178,7 @@ def test_a_foreign_network_s_distance_is_certified_as_well() -> None:
         other[number] = replace(other[number], weight=other[number].weight + 0.05)
         missed = build_network(other)
 
-        found = search_largest_error(cells, missed, relu, spec.input, starts=12)
+        found = search_largest_error(cells, missed, relu, spec.input, starts=range(12))
 
         assert 0.05 < found.error <= certify(ticket, missed, cells, spec).max()
 

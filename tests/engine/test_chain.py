@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from ltengine.activation import specified_activation
-from ltengine.chain import SAMPLES_PER_TILE, target_chain, ticket_chain
+from ltengine.chain import samples_per_tile, target_chain, ticket_chain
 from ltengine.evaluation import compact
 from ltengine.sparse_network import rebuild
 from tests.engine.networks import (
@@ -17,6 +20,8 @@ from tests.engine.networks import (
     random_network,
 )
 from tests.engine.test_evaluation import dense_evaluation
+
+SAMPLES_PER_TILE = samples_per_tile(np.float64)
 
 
 @pytest.mark.parametrize("construction", CONSTRUCTIONS)
@@ -67,3 +72,30 @@ def test_neurons_that_carry_one_unit_are_merged() -> None:
     assert layers[0].biases.size > 40
     assert merged.widths[0] <= 12 + constants
     assert merged.widths[2] == 3
+
+
+@pytest.mark.parametrize("precision", [np.float32, np.float64])
+def test_blocks_of_rows_and_single_precision_change_roundings_alone(
+    precision: type[np.float32] | type[np.float64], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = random_network([6, 9, 7, 3], density=0.7)
+    layers = compact(rebuild(construct_ticket(network, make_spec("L+1"))[0]))
+    drawn = np.random.default_rng(3).uniform(0, 1, (6, samples_per_tile(precision)))
+    x: NDArray[np.floating] = drawn.astype(np.float32).astype(precision)
+    seed = np.ones((3, x.shape[1]))
+    whole = ticket_chain(layers, 6, np.float64)
+    expected, drives = whole.outputs(x[:, :SAMPLES_PER_TILE].astype(np.float64, order="C"))
+    gradient = whole.gradient(drives, seed[:, :SAMPLES_PER_TILE].copy())
+
+    monkeypatch.setattr("ltengine.chain.CELLS_PER_BLOCK", 50)
+    with ThreadPoolExecutor(3) as workers:
+        shared = ticket_chain(layers, 6, precision, workers)
+        alone = ticket_chain(layers, 6, precision)
+        outputs, drives = shared.outputs(x)
+        pulled = shared.gradient(drives, seed)
+
+        assert np.array_equal(outputs, alone.outputs(x)[0])
+        assert np.array_equal(pulled, alone.gradient(alone.outputs(x)[1], seed))
+    assert outputs.dtype == pulled.dtype == precision
+    assert outputs[:, :SAMPLES_PER_TILE] == pytest.approx(expected, abs=1e-5)
+    assert pulled[:, :SAMPLES_PER_TILE] == pytest.approx(gradient, abs=1e-5)

@@ -8,7 +8,7 @@ import pytest
 from ltengine.activation import specified_activation
 from ltengine.evaluation import compact
 from ltengine.observation import (
-    STARTS,
+    affordable_steps,
     largest_error,
     output_errors,
     search_largest_error,
@@ -24,13 +24,13 @@ DOMAIN = {"mean": 0.2, "std": 0.5, "low": -1.0, "high": 1.0}
 def test_starting_points_lie_in_the_domain_and_depend_on_the_seed() -> None:
     domain = InputSpecification(**DOMAIN)
 
-    points = starting_points(domain, 5, 40, 3)
+    points = starting_points(domain, 5, range(40), 3)
 
     assert points.min() >= domain.normalised_low
     assert points.max() <= domain.normalised_high
     assert set(np.unique(points[:, ::2])) == {domain.normalised_low, domain.normalised_high}
-    assert np.array_equal(points, starting_points(domain, 5, 40, 3))
-    assert not np.array_equal(points, starting_points(domain, 5, 40, 4))
+    assert np.array_equal(points, starting_points(domain, 5, range(40), 3))
+    assert not np.array_equal(points, starting_points(domain, 5, range(40), 4))
 
 
 @pytest.mark.parametrize("construction", CONSTRUCTIONS)
@@ -75,10 +75,30 @@ def test_given_inputs_are_starting_points_too_and_cancelling_keeps_them() -> Non
     worst = search_largest_error(layers, network, relu, spec.input)
 
     found = search_largest_error(
-        layers, network, relu, spec.input, starts=2, steps=0, also_from=worst.input[None]
+        layers, network, relu, spec.input, starts=range(2), steps=0, also_from=worst.input[None]
     )
     given_up = search_largest_error(layers, network, relu, spec.input, cancel=lambda: True)
 
     assert found.error == pytest.approx(worst.error)
     assert 0 <= given_up.error <= worst.error
-    assert STARTS > 2
+
+
+def test_parts_of_the_starting_points_are_searched_like_all_of_them() -> None:
+    network = random_network([6, 8, 3], seed=3)
+    spec = make_spec("2L", input=DOMAIN)
+    layers = rebuild(construct_ticket(network, spec)[0])
+    relu = specified_activation(spec)
+
+    whole = search_largest_error(layers, network, relu, spec.input)
+    parts = [
+        search_largest_error(layers, network, relu, spec.input, starts=range(first, first + 16))
+        for first in (0, 16)
+    ]
+
+    assert max(part.error for part in parts) == whole.error
+
+
+def test_a_search_of_many_cells_takes_fewer_steps() -> None:
+    assert affordable_steps(1_000_000) == affordable_steps(1) == 32
+    assert 16 < affordable_steps(50_000_000) < 32
+    assert affordable_steps(1 << 40) == 16

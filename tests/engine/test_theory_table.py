@@ -58,7 +58,7 @@ def check_output(network: Network, spec: Specification) -> str:
     assert verify(found.ticket, network).reasons == ()
 
     searched = search_largest_error(
-        rebuild(found.ticket), network, activation, spec.input, starts=16, steps=20
+        rebuild(found.ticket), network, activation, spec.input, starts=range(16), steps=20
     )
 
     assert searched.error <= found.certificate.largest
@@ -150,7 +150,7 @@ def test_the_same_target_in_deeper_sources(
     assert len(found.ticket.layers) == 3 + extra
     assert verify(found.ticket, network).reasons == ()
     searched = search_largest_error(
-        rebuild(found.ticket), network, activation, spec.input, starts=8
+        rebuild(found.ticket), network, activation, spec.input, starts=range(8)
     )
     assert searched.error < OUTPUT_TOLERANCE
 
