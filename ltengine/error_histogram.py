@@ -19,8 +19,15 @@ _FIRST = int(np.float64(SMALLEST).view(np.int64)) >> _SHIFT
 class ErrorHistogram:
     """Counts of errors other than 0, in bins [2^k (1 + j / 4), 2^k (1 + (j + 1) / 4))."""
 
-    def __init__(self) -> None:
-        self._counts = np.zeros(_OCTAVES * BINS_PER_OCTAVE, np.int64)
+    def __init__(self, counts: NDArray[np.int64] | None = None) -> None:
+        """Of what was counted before: the ``counts`` of others, added up, or nothing."""
+        nothing = np.zeros(_OCTAVES * BINS_PER_OCTAVE, np.int64)
+        self._counts = nothing if counts is None else counts.copy()
+
+    @property
+    def counts(self) -> NDArray[np.int64]:
+        """(bin,) of all bins."""
+        return self._counts.copy()
 
     def add(self, errors: NDArray[np.float64]) -> None:
         """Count errors, all finite and none negative."""

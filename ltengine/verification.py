@@ -6,8 +6,7 @@ solver with the constructor: effective parameters are summed up from the kept ce
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,7 +30,7 @@ from ltengine.effective import (
 )
 from ltengine.error_histogram import ErrorHistogram
 from ltengine.errors import TicketFormatError
-from ltengine.network import Network
+from ltengine.network import DenseLayer, Network
 from ltengine.role import Role
 from ltengine.sparse_network import LayerCells, ticket_layers
 from ltengine.specification import Specification, parse_specification
@@ -69,7 +68,7 @@ class Verdict:
         }
 
 
-def _shape_reasons(ticket: Ticket, network: Network) -> list[str]:
+def shape_reasons(ticket: Ticket, network: Network) -> list[str]:
     """Does the claim run through the target's layers in order, each once?"""
     built = [layer for layer in ticket.layers if layer.role is Role.COPIES]
     expected = [(number, layer.outputs) for number, layer in enumerate(network.layers, start=1)]
@@ -123,37 +122,90 @@ def _unit_is_nonnegative(
     return activation.nonnegative
 
 
-def _parameter_reasons(
-    ticket: Ticket,
-    network: Network,
-    layers: Sequence[LayerCells],
-    live: tuple[NDArray[np.bool_], ...],
-    specification: Specification,
-    activation: Activation,
-) -> tuple[list[str], float, ErrorHistogram]:
+@dataclass(frozen=True, slots=True)
+class LayerCopies:
+    """A layer of copies of a ticket, ready to be compared with its target layer.
+
+    Attributes:
+        number: of the source layer, from 1.
+        layer: its claim.
+        cells: its kept cells.
+        below: what the layer below emits.
+        live: (copy,) the neurons that are read, ascending.
+        target: the target layer.
+        nonnegative: whether its units never fall below 0.
+    """
+
+    number: int
+    layer: TicketLayer
+    cells: LayerCells
+    below: Meaning
+    live: NDArray[np.int64]
+    target: DenseLayer
+    nonnegative: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ParameterCheck:
+    """Effective parameters of some copies beside the target's.
+
+    Attributes:
+        largest: error of a parameter.
+        reason: the first copy's that misses the tolerance; None where none does.
+        counts: of an ErrorHistogram.
+    """
+
+    largest: float
+    reason: str | None
+    counts: NDArray[np.int64]
+
+
+def layers_of_copies(
+    ticket: Ticket, network: Network, live: tuple[NDArray[np.bool_], ...]
+) -> Iterator[LayerCopies]:
+    """The ticket's layers of copies, from the first.
+
+    Raises:
+        StructureError: the cells of a layer cannot be what its claim says.
+    """
+    specification = parse_specification(ticket.specification)
+    activation = specified_activation(specification)
     meaning: Meaning = input_meaning(ticket.inputs, *input_bounds(specification.input))
-    tolerance, largest = specification.tolerance.parameter, 0.0
-    if tolerance is None:
-        tolerance = math.inf  # an output tolerance is held against the certificate
-    reasons: list[str] = []
-    histogram = ErrorHistogram()
-    for number, (layer, cells, used) in enumerate(
-        zip(ticket.layers, layers, live, strict=True), start=1
-    ):
+    layers = zip(ticket.layers, ticket_layers(ticket), live, strict=True)
+    for number, (layer, cells, used) in enumerate(layers, start=1):
         if layer.role is Role.COPIES:
-            target = network.layers[layer.target_layer - 1]
-            nonnegative = _unit_is_nonnegative(layer, activation, specification)
-            copies = live_copies(layer, used)
-            for rows in effective_rows(layer, cells, meaning, copies, nonnegative=nonnegative):
-                weights, biases = parameter_errors(rows, target)
-                worst = max(float(weights.max()), float(biases.max()))
-                largest = max(largest, worst)
-                histogram.add(weights)
-                histogram.add(biases)
-                if worst > tolerance and not reasons:
-                    reasons.append(_describe_worst(number, rows, weights, biases, tolerance))
+            yield LayerCopies(
+                number,
+                layer,
+                cells,
+                meaning,
+                live_copies(layer, used),
+                network.layers[layer.target_layer - 1],
+                _unit_is_nonnegative(layer, activation, specification),
+            )
         meaning = next_meaning(layer, cells, meaning, used)
-    return reasons, largest, histogram
+
+
+def check_parameters(
+    copies: LayerCopies, tolerance: float | None, first: int = 0, last: int | None = None
+) -> ParameterCheck:
+    """Compare live copies first ... last - 1 of a layer; no tolerance means any error will do."""
+    largest, reason, histogram = 0.0, None, ErrorHistogram()
+    for rows in effective_rows(
+        copies.layer,
+        copies.cells,
+        copies.below,
+        copies.live[first:last],
+        nonnegative=copies.nonnegative,
+    ):
+        weights, biases = parameter_errors(rows, copies.target)
+        worst = max(float(weights.max()), float(biases.max()))
+        largest = max(largest, worst)
+        histogram.add(weights)
+        histogram.add(biases)
+        if tolerance is not None and worst > tolerance and reason is None:
+            reason = _describe_worst(copies.number, rows, weights, biases, tolerance)
+    return ParameterCheck(largest, reason, histogram.counts)
 
 
 def _describe_worst(
@@ -174,6 +226,56 @@ def _describe_worst(
     )
 
 
+def identity_reasons(ticket: Ticket, network: Network) -> list[str]:
+    """Was the ticket made for this target, by the spec that it states?"""
+    specification = parse_specification(ticket.specification)
+    reasons: list[str] = []
+    if ticket.target_digest != network.digest():
+        reasons.append("TARGET_MISMATCH: the ticket was made for another network")
+    if specification.source.seed != ticket.source.seed:
+        reasons.append("SEED_MISMATCH: the spec names another seed")
+    if specification.source.distribution != ticket.source.distribution.value:
+        reasons.append("DISTRIBUTION_MISMATCH: the spec names another distribution")
+    return reasons
+
+
+def claim_reasons(ticket: Ticket, live: tuple[NDArray[np.bool_], ...]) -> list[str]:
+    """Are activations, biases and cells of a ticket of the target's shape what they must be?"""
+    specification = parse_specification(ticket.specification)
+    activation = specified_activation(specification)
+    reasons = _activation_reasons(ticket, activation, specification.carrier)
+    return reasons + _mask_reasons(ticket, live, specification)
+
+
+def conclude_verdict(
+    specification: Specification,
+    reasons: list[str],
+    checks: Sequence[ParameterCheck],
+    certify: Callable[[], Certificate],
+) -> Verdict:
+    """The verdict on a ticket whose copies are all checked, in the order of their layers.
+
+    Args:
+        specification: the ticket's own.
+        reasons: against its claims.
+        checks: of its parameters.
+        certify: its certificate, which only an output tolerance needs.
+    """
+    found = [check.reason for check in checks if check.reason is not None]
+    reasons = [*reasons, *found[:1]]
+    claimed = specification.tolerance.model_dump(mode="json")
+    if not reasons and specification.tolerance.output is not None:
+        bound = float(certify().errors.sum())
+        if not bound <= specification.tolerance.output:
+            reasons.append(
+                f"OUTPUT_ERROR: certified error {bound:.6g} (L1 norm), tolerance "
+                f"{specification.tolerance.output:g}"
+            )
+    histogram = ErrorHistogram(np.sum([check.counts for check in checks], axis=0))
+    largest = max(check.largest for check in checks)
+    return Verdict(not reasons, tuple(reasons), largest, claimed, histogram.to_document())
+
+
 def verify(
     ticket: Ticket,
     network: Network,
@@ -188,38 +290,25 @@ def verify(
     """
     specification = parse_specification(ticket.specification)
     claimed = specification.tolerance.model_dump(mode="json")
-    reasons: list[str] = []
-    if ticket.target_digest != network.digest():
-        reasons.append("TARGET_MISMATCH: the ticket was made for another network")
-    if specification.source.seed != ticket.source.seed:
-        reasons.append("SEED_MISMATCH: the spec names another seed")
-    if specification.source.distribution != ticket.source.distribution.value:
-        reasons.append("DISTRIBUTION_MISMATCH: the spec names another distribution")
-    shape = _shape_reasons(ticket, network)
+    reasons, shape = identity_reasons(ticket, network), shape_reasons(ticket, network)
     if shape:
         return Verdict(False, (*reasons, *shape), None, claimed)
-    activation = specified_activation(specification)
-    reasons += _activation_reasons(ticket, activation, specification.carrier)
     live = live_neurons(ticket)
-    reasons += _mask_reasons(ticket, live, specification)
+    reasons += claim_reasons(ticket, live)
     try:
-        found, largest, histogram = _parameter_reasons(
-            ticket, network, ticket_layers(ticket), live, specification, activation
-        )
+        checks = [
+            check_parameters(copies, specification.tolerance.parameter)
+            for copies in layers_of_copies(ticket, network, live)
+        ]
     except StructureError as error:
         return Verdict(False, (*reasons, f"STRUCTURE: {error}"), None, claimed)
-    reasons += found
-    if not reasons and specification.tolerance.output is not None:
-        certificate = certificate or issue_certificate(
+
+    def certify() -> Certificate:
+        return certificate or issue_certificate(
             ticket, network, ticket_layers(ticket), specification
         )
-        bound = float(certificate.errors.sum())
-        if not bound <= specification.tolerance.output:
-            reasons.append(
-                f"OUTPUT_ERROR: certified error {bound:.6g} (L1 norm), tolerance "
-                f"{specification.tolerance.output:g}"
-            )
-    return Verdict(not reasons, tuple(reasons), largest, claimed, histogram.to_document())
+
+    return conclude_verdict(specification, reasons, checks, certify)
 
 
 def verify_files(ticket: Path, checkpoint: Path) -> Verdict:
