@@ -165,32 +165,64 @@ def evaluate_target(
 
 
 @dataclass(frozen=True, slots=True)
-class Accuracy:
-    """Shares of a data set, 0 to 1.
+class Predictions:
+    """How often two networks are right, and agree, on some samples; parts of a data set add up.
 
     Attributes:
-        target: labels that the target predicts.
-        ticket: labels that the ticket predicts.
-        agreement: samples on which both predict the same class.
+        target_right: labels that the target predicts.
+        ticket_right: labels that the ticket predicts.
+        agreed: samples on which both predict the same class.
         samples: how many.
     """
 
-    target: float
-    ticket: float
-    agreement: float
+    target_right: int
+    ticket_right: int
+    agreed: int
     samples: int
+
+    def __add__(self, other: Predictions) -> Predictions:
+        return Predictions(
+            self.target_right + other.target_right,
+            self.ticket_right + other.ticket_right,
+            self.agreed + other.agreed,
+            self.samples + other.samples,
+        )
+
+    @property
+    def target(self) -> float:
+        """The target's accuracy, 0 to 1."""
+        return self.target_right / self.samples
+
+    @property
+    def ticket(self) -> float:
+        """The ticket's accuracy, 0 to 1."""
+        return self.ticket_right / self.samples
+
+    @property
+    def agreement(self) -> float:
+        """The share of samples on which they agree, 0 to 1."""
+        return self.agreed / self.samples
+
+    def describe(self) -> dict[str, float | int]:
+        """JSON data."""
+        return {
+            "target": self.target,
+            "ticket": self.ticket,
+            "agreement": self.agreement,
+            "samples": self.samples,
+        }
 
 
 def compare_predictions(
     target_outputs: NDArray[np.floating],
     ticket_outputs: NDArray[np.floating],
     labels: NDArray[np.int64],
-) -> Accuracy:
-    """Accuracy of both networks, and how often they say the same."""
+) -> Predictions:
+    """How often both networks are right, and how often they say the same."""
     target, ticket = target_outputs.argmax(1), ticket_outputs.argmax(1)
-    return Accuracy(
-        float(np.mean(target == labels)),
-        float(np.mean(ticket == labels)),
-        float(np.mean(target == ticket)),
+    return Predictions(
+        int(np.count_nonzero(target == labels)),
+        int(np.count_nonzero(ticket == labels)),
+        int(np.count_nonzero(target == ticket)),
         int(labels.size),
     )

@@ -25,7 +25,14 @@ from ltengine.chain import (
     target_chain,
     ticket_chain,
 )
-from ltengine.evaluation import CompactLayer, compact, evaluate_target, evaluate_ticket
+from ltengine.evaluation import (
+    CompactLayer,
+    Predictions,
+    compact,
+    compare_predictions,
+    evaluate_target,
+    evaluate_ticket,
+)
 from ltengine.network import Network
 from ltengine.progress import AskCancel, never_cancel
 from ltengine.randomness import random_words
@@ -37,6 +44,8 @@ Array = NDArray[np.float64]
 
 SEARCH_STREAM = 1 << 16
 """Random words for starting points; no cell of a source has this stream."""
+WORST_INPUTS = 16
+"""Of a data set: the search starts from these too."""
 STEPS = 32
 ALL_STARTS = range(32)
 SHRINKING = 0.85**STEPS
@@ -60,6 +69,49 @@ class LargestError:
     error: float
     input: NDArray[np.float32]
     output: int
+
+
+@dataclass(frozen=True, slots=True)
+class SampleErrors:
+    """What a ticket and its target say to some samples.
+
+    Attributes:
+        largest: |ticket - target|, over samples and outputs.
+        worst: (sample, input) the inputs where it is largest, WORST_INPUTS of them at most.
+        errors: (sample,) there, ascending.
+        predictions: of both.
+    """
+
+    largest: float
+    worst: NDArray[np.float32]
+    errors: Array
+    predictions: Predictions
+
+
+def observe_samples(
+    layers: tuple[CompactLayer, ...],
+    network: Network,
+    activation: Activation,
+    inputs: NDArray[np.float32],
+    labels: NDArray[np.int64],
+) -> SampleErrors:
+    """Run both on normalised inputs (sample, input) with their labels (sample,)."""
+    target, ticket = evaluate_target(network, activation, inputs), evaluate_ticket(layers, inputs)
+    errors = np.asarray(np.abs(target - ticket).max(axis=1), np.float64)
+    worst = np.argsort(errors)[-WORST_INPUTS:]
+    predictions = compare_predictions(target, ticket, labels)
+    return SampleErrors(float(errors.max()), inputs[worst], errors[worst], predictions)
+
+
+def join_samples(parts: Sequence[SampleErrors]) -> SampleErrors:
+    """The samples of all parts together."""
+    errors = np.concatenate([part.errors for part in parts])
+    worst = np.argsort(errors)[-WORST_INPUTS:]
+    predictions = parts[0].predictions
+    for part in parts[1:]:
+        predictions += part.predictions
+    inputs = np.concatenate([part.worst for part in parts])
+    return SampleErrors(float(errors.max()), inputs[worst], errors[worst], predictions)
 
 
 def output_errors(

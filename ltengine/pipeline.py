@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import numpy as np
 
 from ltengine import ENGINE_VERSION
 from ltengine.activation import specified_activation
-from ltengine.certificate import issue_certificate
+from ltengine.certificate import Certificate, issue_certificate
 from ltengine.certified_construction import (
     ConstructedTicket,
     assemble_ticket,
@@ -23,14 +23,9 @@ from ltengine.construction import construct
 from ltengine.dataset import Dataset, check_dataset, normalise, read_dataset
 from ltengine.device import check_device, choose_device, warm_up_device
 from ltengine.errors import EngineError
-from ltengine.evaluation import (
-    compact,
-    compare_predictions,
-    evaluate_target,
-    evaluate_ticket,
-)
+from ltengine.evaluation import compact, evaluate_ticket
 from ltengine.network import DenseLayer, Network, build_network
-from ltengine.observation import search_largest_error
+from ltengine.observation import SampleErrors, observe_samples, search_largest_error
 from ltengine.prediction import predict
 from ltengine.problem import ProblemBatch
 from ltengine.progress import AskCancel, ReportProgress, ignore_progress, never_cancel, step
@@ -53,8 +48,6 @@ from ltengine.ticket_file import save_ticket, ticket_to_bytes
 from ltengine.verification import Verdict, verify
 
 ALL_THREADS = numba.get_num_threads()
-WORST_INPUTS = 16
-"""The search for the largest error also starts from the worst inputs of the data set."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,12 +85,11 @@ class Material:
 
 
 @dataclass(frozen=True, slots=True)
-class _Observation:
-    """Largest output errors found, and accuracies where there is a data set."""
+class Observation:
+    """The largest output errors found: on the data, where there is any, and by a search."""
 
-    on_data: float | None
+    on_data: SampleErrors | None
     by_search: float
-    accuracy: dict[str, Any] | None
 
 
 def _observe(
@@ -106,28 +98,23 @@ def _observe(
     specification: Specification,
     dataset: Dataset | None,
     cancel: AskCancel,
-) -> _Observation:
+) -> Observation:
     """Run the ticket on the data, and search the whole domain, also from the worst data."""
     activation = specified_activation(specification)
-    on_data, accuracy, worst = None, None, None
+    on_data = None
     if dataset is not None:
         inputs = normalise(dataset, specification.input, network.inputs)
-        target_outputs = evaluate_target(network, activation, inputs)
-        ticket_outputs = evaluate_ticket(compact(layers), inputs)
-        errors = np.abs(target_outputs - ticket_outputs).max(axis=1)
-        on_data = float(errors.max())
-        worst = inputs[np.argsort(errors)[-WORST_INPUTS:]]
-        accuracy = asdict(compare_predictions(target_outputs, ticket_outputs, dataset.labels))
+        on_data = observe_samples(compact(layers), network, activation, inputs, dataset.labels)
     searched = search_largest_error(
         layers,
         network,
         activation,
         specification.input,
         seed=specification.source.seed,
-        also_from=worst,
+        also_from=None if on_data is None else on_data.worst,
         cancel=cancel,
     )
-    return _Observation(on_data, searched.error, accuracy)
+    return Observation(on_data, searched.error)
 
 
 class Stopwatch:
@@ -146,7 +133,8 @@ class Stopwatch:
         self._last = now
 
 
-def _require_valid(verdict: Verdict) -> None:
+def require_valid(verdict: Verdict) -> None:
+    """Raise EngineError (VERIFICATION_FAILED) where a constructed ticket does not verify."""
     if not verdict.valid:
         raise EngineError(
             f"the constructed ticket does not verify ({'; '.join(verdict.reasons)}); this is a "
@@ -230,7 +218,7 @@ def finish_ticket(
     network, ticket, specification = material.network, found.ticket, material.specification
     step("verify", 0, 1, progress, cancel)
     verdict = verify(ticket, network, found.certificate)
-    _require_valid(verdict)
+    require_valid(verdict)
     layers = ticket_layers(ticket)
     certificate = found.certificate or issue_certificate(
         ticket, network, layers, specification, cancel=cancel
@@ -242,23 +230,42 @@ def finish_ticket(
     watch.stage_done("evaluate")
 
     file_bytes, digest = save_ticket(ticket, request.ticket)
+    made = describe_construction(material, found, digest, file_bytes)
+    return describe_result(made, verdict, certificate, observation, watch)
+
+
+def describe_construction(
+    material: Material, found: ConstructedTicket, digest: str, file_bytes: int
+) -> dict[str, Any]:
+    """What can be said of a ticket whose file is written, before it is checked: JSON data."""
+    network, ticket, specification = material.network, found.ticket, material.specification
     return {
         "target": describe_target(network),
         "ticket": describe_ticket(ticket, digest, file_bytes),
         "source": describe_source(ticket, found.construction.plan),
-        "error": describe_error(
-            verdict,
-            certificate,
-            observation.on_data,
-            observation.by_search,
-        ),
         **describe_problems(found.construction.counts),
         "attempts": found.attempts,
-        "accuracy": observation.accuracy,
-        "seconds": watch.seconds,
         "device": choose_device(specification.device, network.parameters),
         "specification": ticket.specification,
         "engine_version": ENGINE_VERSION,
+    }
+
+
+def describe_result(
+    made: dict[str, Any],
+    verdict: Verdict,
+    certificate: Certificate,
+    observation: Observation,
+    watch: Stopwatch,
+) -> dict[str, Any]:
+    """The report: of a construction, and of how its ticket was checked."""
+    data = observation.on_data
+    on_data = None if data is None else data.largest
+    return {
+        **made,
+        "error": describe_error(verdict, certificate, on_data, observation.by_search),
+        "accuracy": None if data is None else data.predictions.describe(),
+        "seconds": watch.seconds,
     }
 
 
