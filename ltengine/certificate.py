@@ -26,7 +26,15 @@ from ltengine.difference import (
     univariate_emission,
 )
 from ltengine.effective import Meaning, input_meaning, live_copies, live_neurons, next_meaning
-from ltengine.enclosure import CopyBounds, Enclosure, Interval, LinearFunction, join_bounds
+from ltengine.enclosure import (
+    CopyBounds,
+    Enclosure,
+    Interval,
+    LinearFunction,
+    Passed,
+    join_bounds,
+    pass_on,
+)
 from ltengine.errors import Canceled
 from ltengine.network import Network
 from ltengine.progress import AskCancel, never_cancel
@@ -164,11 +172,11 @@ class CertifiedLayers:
             nonnegative=bool((self.enclosure.below.low >= 0).all()),
         )
 
-    def bound_next(self) -> CopyBounds:
-        """Bounds of all copies of the next hidden layer."""
-        return join_bounds(
-            [self.enclosure.bound(part, self.next.live.size) for part in self.next.parts()]
-        )
+    def bound_next(self, first: int = 0, last: int | None = None) -> CopyBounds:
+        """Bounds of the next hidden layer's copies, or of live ones first ... last - 1 alone."""
+        height = self.next.live.size
+        parts = self.next.parts() if last is None else self.next.parts_between(first, last)
+        return join_bounds([self.enclosure.bound(part, height) for part in parts])
 
     def add(self, bounds: CopyBounds) -> None:
         """Add the next hidden layer, given the bounds of all its copies."""
@@ -186,6 +194,17 @@ class CertifiedLayers:
         if not self.enclosure.affordable(self.next.live.size):
             return None
         return self.enclosure.output_functions(self.next)
+
+    def pass_on(
+        self, functions: Sequence[LinearFunction], number: int, first: int, last: int
+    ) -> list[Passed | None]:
+        """What live copies first ... last - 1 of hidden layer ``number`` (from 1) become.
+
+        All functions are of that layer.
+        """
+        copies = self.enclosure.copies[number - 1]
+        parts = copies.difference.parts_between(first, last)
+        return pass_on(functions, copies, parts, first=number == 1)
 
     def certificate(self, functions: Iterable[LinearFunction] | None) -> Certificate:
         """The certificate, given the output functions expressed by the inputs."""

@@ -108,11 +108,13 @@ def conclude_attempt(
     return ConstructedTicket(ticket, found, certificate, attempt)
 
 
-def check_attempts(attempt: int, specification: Specification, last: ConstructedTicket) -> None:
-    """Raise EngineError (NOT_CERTIFIED) where no further attempt is made."""
+def check_attempts(
+    attempt: int, specification: Specification, certificate: Certificate | None
+) -> None:
+    """Raise EngineError (NOT_CERTIFIED) where no further attempt is made after that certificate."""
     if attempt < MOST_ATTEMPTS:
         return
-    proved = 0.0 if last.certificate is None else float(last.certificate.errors.sum())
+    proved = 0.0 if certificate is None else float(certificate.errors.sum())
     raise EngineError(
         f"the best certificate after {MOST_ATTEMPTS} constructions is {proved:g} (L1 norm of the "
         f"output's error), above the tolerance {specification.tolerance.output:g}; raise "
@@ -149,5 +151,5 @@ def construct_certified(
         tighter = next_tightening(specification, found.certificate, tightening)
         if tighter is None:
             return found
-        check_attempts(attempt, specification, found)
+        check_attempts(attempt, specification, found.certificate)
         tightening, attempt = tighter, attempt + 1

@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ltengine.activation import IDENTITY, Activation
-from ltengine.evaluation import TILE_BYTES, CompactLayer, multiply_tile
-from ltengine.lanes import add_product, fill, store
+from ltengine.evaluation import CompactLayer
+from ltengine.lanes import REGISTER_BYTES, add_product, fill, store
 from ltengine.network import Network
 from ltengine.sparse_rows import SparseRows, from_dense, from_entries
 
@@ -30,7 +30,7 @@ Precision = type[np.float32] | type[np.float64]
 
 def samples_per_tile(precision: Precision) -> int:
     """How many samples a chain of that precision takes at a time."""
-    return TILE_BYTES // np.dtype(precision).itemsize
+    return REGISTER_BYTES // np.dtype(precision).itemsize
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,20 +67,37 @@ def _stage(cells: SparseRows, biases: NDArray[np.floating], activation: Activati
 
 
 @numba.njit(nogil=True, cache=True)
+def _multiply_tile(offsets, columns, values, biases, x, y):  # type: ignore[no-untyped-def]
+    """y[row] = biases[row] + sum over the row's cells of value * x[column], lane by lane.
+
+    Two sums, of every other cell each: one would wait for its own last product.
+    """
+    tile = x.shape[1]
+    one = x.dtype.type(1)
+    for row in range(y.shape[0]):
+        even = fill(x.dtype.type(biases[row]))
+        odd = fill(x.dtype.type(0))
+        last = offsets[row + 1]
+        for cell in range(offsets[row], last - 1, 2):
+            even = add_product(even, values[cell], x, np.intp(columns[cell]) * tile)
+            odd = add_product(odd, values[cell + 1], x, np.intp(columns[cell + 1]) * tile)
+        if (last - offsets[row]) & 1:
+            even = add_product(even, values[last - 1], x, np.intp(columns[last - 1]) * tile)
+        store(even, y, row * tile)
+        store(add_product(odd, one, y, row * tile), y, row * tile)
+
+
+@numba.njit(nogil=True, cache=True)
 def _multiply_tile_back(offsets, columns, values, x, y):  # type: ignore[no-untyped-def]
     """y[column] = sum over the column's cells of value * x[row], in the order of rows."""
     tile = x.shape[1]
-    half = tile // 2
     y[:] = 0
     one = x.dtype.type(1)
     for row in range(x.shape[0]):
         for cell in range(offsets[row], offsets[row + 1]):
             place = np.intp(columns[cell]) * tile
-            value = x.dtype.type(values[cell])
-            left = add_product(fill(x.dtype.type(0)), one, y, place)
-            right = add_product(fill(x.dtype.type(0)), one, y, place + half)
-            store(add_product(left, value, x, row * tile), y, place)
-            store(add_product(right, value, x, row * tile + half), y, place + half)
+            sums = add_product(fill(x.dtype.type(0)), one, y, place)
+            store(add_product(sums, values[cell], x, row * tile), y, place)
 
 
 class Chain:
@@ -146,7 +163,7 @@ def _multiply_block(stage: _Stage, x: Array, drive: Array, rows: tuple[int, int]
     first, last = rows
     part = drive[first:last]
     cells = stage.offsets[first : last + 1], stage.columns, stage.values
-    multiply_tile(*cells, stage.biases[first:last], x, part)
+    _multiply_tile(*cells, stage.biases[first:last], x, part)
     return part
 
 

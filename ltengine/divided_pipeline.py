@@ -19,14 +19,32 @@ from numpy.typing import NDArray
 from ltengine.activation import specified_activation
 from ltengine.blueprint import Blueprint, draw_blueprint
 from ltengine.certified_construction import (
+    ConstructedTicket,
+    assemble_ticket,
     check_attempts,
-    conclude_attempt,
     first_tightening,
     next_tightening,
 )
 from ltengine.construction import Construction
 from ltengine.copies_builder import expected_problems
 from ltengine.device import cell_solver, choose_device
+from ltengine.divided_checks import (
+    TICKET,
+    WORST,
+    CheckResult,
+    Inspection,
+    StageFile,
+    begin_inspection,
+    certificate,
+    certificate_parts,
+    check_part,
+    observation,
+    observation_parts,
+    put_together,
+    take_up,
+    verdict,
+    worst_inputs_part,
+)
 from ltengine.division import (
     Shard,
     StoredPiece,
@@ -41,12 +59,27 @@ from ltengine.pipeline import (
     PipelineRequest,
     Stopwatch,
     construct_ticket,
-    finish_ticket,
+    describe_construction,
+    describe_result,
     load_material,
+    require_valid,
 )
-from ltengine.progress import AskCancel, ReportProgress, ignore_progress, never_cancel
+from ltengine.progress import AskCancel, ReportProgress, ignore_progress, never_cancel, step
 from ltengine.specification import Specification
+from ltengine.ticket_file import save_ticket
 
+BUILD = "build"
+"""The task of a shard that builds rows; others check a part of the ticket."""
+LEFT = "left"
+"""What a document of a file that was left says it holds."""
+STAGE_OF_TASK = {
+    BUILD: "construct",
+    "bound": "verify",
+    "pass_on": "verify",
+    "verify": "verify",
+    "evaluate": "evaluate",
+    "search": "evaluate",
+}
 Document = dict[str, Any]
 
 
@@ -65,23 +98,30 @@ class Division:
 
 @dataclass(frozen=True, slots=True)
 class DividedWork:
-    """Shards that can be built now.
+    """Shards that can be done now.
 
     Attributes:
         shards: their documents.
         expected: about how many more will follow in later waves.
+        left: the document of the request's file, which these shards and later ones need; None
+            where no file was written.
     """
 
     shards: tuple[Document, ...]
     expected: int
+    left: Document | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class FinishedShard:
-    """A shard's document, and the file of its piece."""
+    """A document, and the file of what was made of it: of a shard's, or of one that was left.
+
+    ``seconds`` is how long that took.
+    """
 
     document: Document
     file: Path
+    seconds: float = 0.0
 
 
 def construct_or_divide(
@@ -121,18 +161,29 @@ def plan_division(material: Material, division: Division) -> DividedWork | None:
     return _first_wave(blueprint, division.problems_per_shard, 1, tightening)
 
 
-def build_shard_file(
+def do_shard(
     request: PipelineRequest,
     document: Document,
+    left: Sequence[FinishedShard] = (),
     *,
     progress: ReportProgress = ignore_progress,
     cancel: AskCancel = never_cancel,
 ) -> dict[str, Any]:
-    """Build a shard and write its piece to the request's file; a few figures of it.
+    """Build a shard, or check a part of the ticket; write the request's file; a few figures.
+
+    Args:
+        request: whose file is to be written.
+        document: of the shard.
+        left: all files that were left so far, in their order.
+        progress: told of rows that are built.
+        cancel: asked for a wish to stop.
 
     Raises:
-        EngineError: as ``construct``.
+        EngineError: as ``construct``, or code VERIFICATION_FAILED.
     """
+    if document["task"] != BUILD:
+        _check(request, document, left, cancel)
+        return {"task": document["task"]}
     spec = request.specification.model_dump_json()
     material, blueprint = _blueprint(request.checkpoint, spec, document["tightening"])
     device = choose_device(material.specification.device, material.network.parameters)
@@ -140,6 +191,7 @@ def build_shard_file(
     piece = build_shard(blueprint, shard, cell_solver(device), progress=progress, cancel=cancel)
     save_piece(piece, request.ticket)
     return {
+        "task": BUILD,
         "rows": int(shard.rows.size),
         "problems": int(piece.counts.table[:, 1:].sum()),
         "unsolved": int(piece.counts.unsolved.sum()),
@@ -159,36 +211,180 @@ def go_on(
 ) -> DividedWork | dict[str, Any]:
     """What follows once all shards planned so far are finished.
 
+    Args:
+        request: whose file is to be written.
+        finished: all shards, and all files that were left, in their order.
+        problems_per_shard: about how many problems a shard poses.
+        clock: gives seconds.
+        progress: told of pieces that are merged.
+        cancel: asked for a wish to stop.
+
     Returns:
         the shards of the next wave, or of another attempt where an output tolerance could not be
-        certified; or the report, when the ticket file is written.
+        certified; or the report, when the ticket's file is that of the request.
 
     Raises:
         EngineError: as ``run_pipeline``.
     """
+    step("merge", 0, 1, progress, cancel)
     watch = Stopwatch(clock)
-    material = load_material(request)
-    watch.stage_done("load")
     attempt = max(shard.document["attempt"] for shard in finished)
     own = [shard for shard in finished if shard.document["attempt"] == attempt]
+    if any(LEFT in shard.document for shard in own):
+        return _go_on_checking(request, own, problems_per_shard, watch)
+    material = load_material(request)
     tightening = own[0].document["tightening"]
     blueprint = _draw(material, tightening)
     following = _next_wave(blueprint, own, problems_per_shard, attempt, tightening)
     if following is not None:
         return following
-    found = conclude_attempt(
-        _merge(material, blueprint, own, progress),
-        material.network,
-        material.specification,
-        attempt,
-        cancel,
+    construction = _merge(material, blueprint, own, progress)
+    ticket = assemble_ticket(construction, material.network, material.specification)
+    file_bytes, digest = save_ticket(ticket, request.ticket)
+    found = ConstructedTicket(ticket, construction, None, attempt)
+    made = describe_construction(material, found, digest, file_bytes)
+    common = {"attempt": attempt, "tightening": tightening}
+    left = {LEFT: [TICKET], "stage": -1, "made": made} | common
+    inspection = _inspect(request, [FinishedShard(left, request.ticket)])
+    return _plan_checks(inspection, own, left, problems_per_shard) or _finish(
+        request, [*own, FinishedShard(left, request.ticket)], inspection, watch
     )
-    tighter = next_tightening(material.specification, found.certificate, tightening)
-    if tighter is None:
-        watch.stage_done("construct")
-        return finish_ticket(request, material, found, watch, progress=progress, cancel=cancel)
-    check_attempts(attempt, material.specification, found)
-    return _first_wave(_draw(material, tighter), problems_per_shard, attempt + 1, tighter)
+
+
+def _check(
+    request: PipelineRequest,
+    document: Document,
+    left: Sequence[FinishedShard],
+    cancel: AskCancel,
+) -> None:
+    own = [each for each in left if each.document["attempt"] == document["attempt"]]
+    check_part(_inspect(request, own), document, request.ticket, cancel)
+
+
+def _go_on_checking(
+    request: PipelineRequest,
+    own: Sequence[FinishedShard],
+    problems_per_shard: int,
+    watch: Stopwatch,
+) -> DividedWork | dict[str, Any]:
+    """What follows a stage of checks; ``own`` are the shards of this attempt."""
+    left = [shard for shard in own if LEFT in shard.document]
+    inspection = _inspect(request, left)
+    stage = max(shard.document["stage"] for shard in own if "stage" in shard.document)
+    results = [
+        CheckResult(shard.document, shard.file)
+        for shard in own
+        if shard.document.get("stage") == stage and LEFT not in shard.document
+    ]
+    before = left[-1].document
+    common = {name: before[name] for name in ("attempt", "tightening")}
+    stage_file = put_together(inspection, stage, results, request.ticket)
+    holds = [] if stage_file is None else list(stage_file.holds)
+    document = {LEFT: holds, "stage": stage} | common
+    following = _plan_checks(inspection, own, document, problems_per_shard)
+    return following or _finish(request, own, inspection, watch)
+
+
+def _plan_checks(
+    inspection: Inspection,
+    own: Sequence[FinishedShard],
+    left: Document,
+    problems_per_shard: int,
+) -> DividedWork | None:
+    """The shards of the next stage, or of another attempt; None when everything is checked."""
+    stage = left["stage"] + 1
+    parts = certificate_parts(inspection, stage, problems_per_shard)
+    material = inspection.material
+    if parts is None and material.specification.tolerance.output is not None:
+        tighter = _tighter(inspection, left)
+        if tighter is not None:
+            blueprint = _draw(material, tighter)
+            return _first_wave(blueprint, problems_per_shard, left["attempt"] + 1, tighter)
+    done = {shard.document.get("task") for shard in own}
+    provable = material.specification.tolerance.output is None or parts is None
+    observing: list[Document] = []
+    if provable and "verify" not in done:
+        observing = observation_parts(inspection, problems_per_shard)
+    elif WORST in left[LEFT]:
+        observing = [worst_inputs_part()]
+    # a search takes longest, so it is begun first
+    shards = [*observing, *(parts or [])]
+    if not shards:
+        return None
+    common = {"attempt": left["attempt"], "tightening": left["tightening"], "stage": stage}
+    documents = tuple(shard | common for shard in shards)
+    return DividedWork(documents, _expected_checks(inspection, stage, len(shards)), left)
+
+
+def _expected_checks(inspection: Inspection, stage: int, now: int) -> int:
+    """About how many parts of checks are to follow those of a stage."""
+    stages = 2 * inspection.hidden - stage - 1
+    return max(0, min(stages, now * stages))
+
+
+def _tighter(inspection: Inspection, left: Document) -> float | None:
+    """By what another attempt must multiply the tolerance; None where this one is good enough."""
+    specification, tightening = inspection.material.specification, left["tightening"]
+    proved = certificate(inspection)
+    tighter = next_tightening(specification, proved, tightening)
+    if tighter is not None:
+        check_attempts(left["attempt"], specification, proved)
+    return tighter
+
+
+def _finish(
+    request: PipelineRequest,
+    own: Sequence[FinishedShard],
+    inspection: Inspection,
+    watch: Stopwatch,
+) -> dict[str, Any]:
+    """The report, with the ticket's file where the request wants it."""
+    results = [CheckResult(each.document, each.file) for each in own if "task" in each.document]
+    certified = certificate(inspection)
+    found = verdict(inspection, results, certified)
+    require_valid(found)
+    ticket = next(each for each in own if TICKET in each.document.get(LEFT, ()))
+    if ticket.file != request.ticket:
+        request.ticket.unlink(missing_ok=True)
+        request.ticket.symlink_to(ticket.file)
+    watch.stage_done("verify")
+    made = ticket.document["made"]
+    return describe_result(made, found, certified, observation(results), _seconds(own, watch))
+
+
+def _seconds(own: Sequence[FinishedShard], watch: Stopwatch) -> dict[str, float]:
+    """Seconds of all workers together, by what they did."""
+    spent = dict.fromkeys(("load", "construct", "verify", "evaluate"), 0.0)
+    for shard in own:
+        spent[STAGE_OF_TASK[shard.document.get("task", BUILD)]] += shard.seconds
+    spent["verify"] += watch.seconds["verify"]
+    return spent | {"total": sum(spent.values())}
+
+
+_inspections: dict[str, Inspection] = {}
+"""The one that this process looked into last: its ticket is read and drawn once."""
+
+
+def _inspect(request: PipelineRequest, left: Sequence[FinishedShard]) -> Inspection:
+    """The inspection of a ticket that was built, with all files that were left for it."""
+    attempt = left[0].document["attempt"]
+    spec = request.specification.model_dump_json()
+    key = f"{request.checkpoint} {request.dataset} {attempt} {spec}"
+    files = [StageFile(tuple(each.document[LEFT]), each.file) for each in left]
+    found = _inspections.get(key)
+    if found is None or found.files > len(files):
+        _inspections.clear()
+        found = begin_inspection(load_material(request), files[:1])
+    for file in files[found.files :]:
+        take_up(found, file)
+    _inspections[key] = found
+    return found
+
+
+def forget_divided() -> None:
+    """Let go of what this process keeps of the divided construction it worked on last."""
+    _inspections.clear()
+    _blueprint.cache_clear()
 
 
 def _merge(
@@ -242,7 +438,8 @@ def _next_wave(
         )
         if shards:
             documents = (_document(shard, wave, attempt, tightening) for shard in shards)
-            return DividedWork(tuple(documents), expected)
+            checks = 2 * len(blueprint.network.layers)  # at least one part for each of their stages
+            return DividedWork(tuple(documents), expected + checks)
     return None
 
 
@@ -257,6 +454,7 @@ def _read(finished: Sequence[FinishedShard]) -> dict[int, NDArray[np.bool_]]:
 
 def _document(shard: Shard, wave: int, attempt: int, tightening: float) -> Document:
     return {
+        "task": BUILD,
         "attempt": attempt,
         "tightening": tightening,
         "wave": wave,

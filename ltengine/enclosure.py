@@ -197,31 +197,41 @@ class Passed:
 
 
 def pass_on(
-    function: LinearFunction, copies: Copies, parts: Iterable[DifferencePart], *, first: bool
-) -> Passed:
-    """Express the errors of some copies by what these read.
+    functions: Sequence[LinearFunction],
+    copies: Copies,
+    parts: Iterable[DifferencePart],
+    *,
+    first: bool,
+) -> list[Passed | None]:
+    """Express the errors of some copies by what these read, for each function that has any.
 
     Args:
-        function: of the copies' layer.
+        functions: of the copies' layer.
         copies: of that layer.
         parts: the differences of those to be passed on.
         first: it is the first hidden layer, which reads the inputs.
     """
-    assert function.carry is not None
-    onto_errors = function.carry * copies.slope
-    height = onto_errors.shape[0]
     units = copies.difference.target.inputs
-    passed = Passed(np.zeros((height, units)), np.zeros((height, units)) if first else None, None)
+    onto = [None if f.carry is None else f.carry * copies.slope for f in functions]
+    passed = [None if errors is None else _nothing(len(errors), units, first) for errors in onto]
     for part in parts:
-        some = onto_errors[:, part.rows]
-        add_product(some, part.own, passed.own)
-        if passed.turn is not None:
-            add_product(some, part.turn, passed.turn)
-        if part.carry is not None:
-            if passed.carry is None:
-                passed.carry = np.zeros((height, part.carry.width))
-            add_product(some, part.carry, passed.carry)
+        for errors, found in zip(onto, passed, strict=True):
+            if errors is None or found is None:
+                continue
+            some = errors[:, part.rows]
+            add_product(some, part.own, found.own)
+            if found.turn is not None:
+                add_product(some, part.turn, found.turn)
+            if part.carry is not None:
+                if found.carry is None:
+                    found.carry = np.zeros((len(errors), part.carry.width))
+                add_product(some, part.carry, found.carry)
     return passed
+
+
+def _nothing(height: int, units: int, first: bool) -> Passed:
+    shape = height, units
+    return Passed(np.zeros(shape), np.zeros(shape) if first else None, None)
 
 
 def _descend(
@@ -337,7 +347,8 @@ class Enclosure:
             passed = None
             if function.carry is not None:
                 copies = self._copies[number - 1]
-                passed = pass_on(function, copies, copies.difference.parts(), first=number == 1)
+                parts = copies.difference.parts()
+                (passed,) = pass_on([function], copies, parts, first=number == 1)
             self.descend(function, number, passed)
         return function
 

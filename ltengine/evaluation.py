@@ -59,7 +59,7 @@ def compact(layers: Sequence[LayerCells]) -> tuple[CompactLayer, ...]:
         offsets = np.concatenate(([0], np.cumsum(counts)))
         columns, values = _kept_cells(layer, keep, int(offsets[-1]))
         below, place = _places(columns, all_of_them=number == 0)
-        np.take(place, columns, out=columns, mode="clip")  # others copy first
+        _rename(place, columns)
         result.append(
             CompactLayer(
                 keep,
@@ -84,11 +84,20 @@ def _kept_cells(
     begin = 0
     for first, last in spans(layer.offsets, CELLS_PER_CHUNK):
         part = layer.between(first, last)
-        inside = kept[first:last][part.rows]
-        end = begin + int(np.count_nonzero(inside))
+        own = int(np.diff(part.offsets)[kept[first:last]].sum())
+        # the rows that are dropped keep no cells, but in a ticket that is not valid
+        inside = slice(None) if own == part.columns.size else kept[first:last][part.rows]
+        end = begin + own
         columns[begin:end], values[begin:end] = part.columns[inside], part.values[inside]
         begin = end
     return columns, values
+
+
+@numba.njit(cache=True)
+def _rename(place, columns):  # type: ignore[no-untyped-def]
+    """Numpy's own would first widen every column to eight bytes."""
+    for cell in range(columns.size):
+        columns[cell] = place[columns[cell]]
 
 
 def _places(
@@ -107,7 +116,7 @@ def _places(
 def multiply_tile(offsets, columns, values, biases, x, y):  # type: ignore[no-untyped-def]
     """y[row] = biases[row] + sum over the row's cells of value * x[column], lane by lane.
 
-    The rows of x and y are TILE_BYTES long; values and biases may be of less precision than they.
+    The rows of x and y are TILE_BYTES long.
     """
     tile = x.shape[1]
     half = tile // 2

@@ -231,7 +231,7 @@ def finish_ticket(
 
     file_bytes, digest = save_ticket(ticket, request.ticket)
     made = describe_construction(material, found, digest, file_bytes)
-    return describe_result(made, verdict, certificate, observation, watch)
+    return describe_result(made, verdict, certificate, observation, watch.seconds)
 
 
 def describe_construction(
@@ -256,7 +256,7 @@ def describe_result(
     verdict: Verdict,
     certificate: Certificate,
     observation: Observation,
-    watch: Stopwatch,
+    seconds: dict[str, float],
 ) -> dict[str, Any]:
     """The report: of a construction, and of how its ticket was checked."""
     data = observation.on_data
@@ -265,7 +265,7 @@ def describe_result(
         **made,
         "error": describe_error(verdict, certificate, on_data, observation.by_search),
         "accuracy": None if data is None else data.predictions.describe(),
-        "seconds": watch.seconds,
+        "seconds": seconds,
     }
 
 

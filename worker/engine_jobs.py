@@ -16,8 +16,9 @@ from ltengine.divided_pipeline import (
     DividedWork,
     Division,
     FinishedShard,
-    build_shard_file,
     construct_or_divide,
+    do_shard,
+    forget_divided,
     go_on,
 )
 from ltengine.estimation import estimate_files
@@ -41,6 +42,8 @@ def work(request: Run, progress: ReportProgress, cancel: AskCancel) -> _Result:
     Raises:
         EngineError: the job cannot be done, or ``cancel`` said so.
     """
+    if request.kind not in _PARTS_OF_JOBS:
+        forget_divided()
     return _WORK[request.kind](request, progress, cancel)
 
 
@@ -54,20 +57,19 @@ def _construct(request: Run, progress: ReportProgress, cancel: AskCancel) -> _Re
     )
 
 
-def _build_shard(request: Run, progress: ReportProgress, cancel: AskCancel) -> dict[str, Any]:
+def _do_shard(request: Run, progress: ReportProgress, cancel: AskCancel) -> dict[str, Any]:
     assert request.shard is not None
     started = time.perf_counter()
-    asked = _pipeline_request(request)
-    report = build_shard_file(asked, request.shard, progress=progress, cancel=cancel)
+    asked, left = _pipeline_request(request), _pieces(request)
+    report = do_shard(asked, request.shard, left, progress=progress, cancel=cancel)
     return {**report, "seconds": round(time.perf_counter() - started, 3)}
 
 
 def _merge_shards(request: Run, progress: ReportProgress, cancel: AskCancel) -> _Result:
-    assert request.pieces is not None
     assert request.division is not None
     return go_on(
         _pipeline_request(request),
-        [FinishedShard(piece["document"], Path(piece["file"])) for piece in request.pieces],
+        _pieces(request),
         request.division["problems_per_shard"],
         clock=time.perf_counter,
         progress=progress,
@@ -132,6 +134,13 @@ def _pipeline_request(request: Run) -> PipelineRequest:
     )
 
 
+def _pieces(request: Run) -> list[FinishedShard]:
+    return [
+        FinishedShard(piece["document"], Path(piece["file"]), piece["seconds"])
+        for piece in request.pieces or []
+    ]
+
+
 def _checkpoint(request: Run) -> Path:
     assert request.checkpoint is not None
     return Path(request.checkpoint)
@@ -141,9 +150,10 @@ def _dataset(request: Run) -> Path | None:
     return None if request.dataset is None else Path(request.dataset)
 
 
+_PARTS_OF_JOBS = {"do_shard", "merge_shards"}
 _WORK: dict[str, _Work] = {
     "construct": _construct,
-    "build_shard": _build_shard,
+    "do_shard": _do_shard,
     "merge_shards": _merge_shards,
     "estimate": _estimate,
     "statistics": _statistics,

@@ -24,7 +24,7 @@ from worker.memory_guard import MemoryGuard
 from worker.plain_text import plain_problem
 from worker.protocol import Canceled, Divided, Failed, Logged, Message, ProgressMade, Run, Succeeded
 from worker.runner_process import RunnerDied, RunnerProcess
-from worker.shards import builds_shard, divide, division, pieces, work_kind
+from worker.shards import divide, division, makes_part, pieces, work_kind
 from worker.ticket_files import add_reports, fetch_tickets, keep_blob
 from worker.workplace import Place, Workplace
 
@@ -225,12 +225,12 @@ def _commit(
     """Commit the outcome in one transaction; raises LeaseLost."""
     job, lease, token = claimed.job, claimed.lease_id, claimed.lease_token
     blob: tuple[str, int] | None = None
-    if isinstance(outcome, Succeeded) and (job.kind is JobKind.EXPORT or builds_shard(claimed)):
+    if _leaves_file(outcome, claimed):
         blob = keep_blob(ticket, workplace.blobs)
     with workplace.store.begin() as tx:
         leases = leases_of(tx, claimed)
         match outcome:
-            case Succeeded(report=report) if builds_shard(claimed) and blob is not None:
+            case Succeeded(report=report) if makes_part(claimed) and blob is not None:
                 kept = tx.shards.finish(lease, token, blob[0], report)
             case Succeeded(report=report):
                 stored = _store_ticket(tx, job, report, ticket)
@@ -238,7 +238,7 @@ def _commit(
                 if blob is not None:
                     tx.exports.finish(job.spec["ticket_id"], job.spec["format"], *blob)
             case Divided() as divided:
-                kept = divide(tx, claimed, divided)
+                kept = divide(tx, claimed, divided, None if blob is None else blob[0])
             case Failed(code=code, detail=detail):
                 kept = leases.fail(lease, token, plain_problem(code, detail))
             case Canceled():
@@ -250,6 +250,16 @@ def _commit(
         if not kept:
             raise LeaseLost
         tx.logs.append(job.id, written.peek())
+
+
+def _leaves_file(outcome: Outcome, claimed: ClaimedJob) -> bool:
+    """Whether what was made is kept as a blob."""
+    match outcome:
+        case Succeeded():
+            return claimed.job.kind is JobKind.EXPORT or makes_part(claimed)
+        case Divided(left=left):
+            return left is not None
+    return False
 
 
 def _store_ticket(tx: Transaction, job: Job, report: dict[str, Any], file: Path) -> str | None:

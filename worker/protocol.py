@@ -17,8 +17,9 @@ class Run:
     """Do a job of some kind. Paths are absolute.
 
     `tickets` are files to work on; `ticket` is where a construction leaves its ticket, an export
-    its file, or a shard its piece, in a folder that exists. A construction is divided as `division`
-    says; `shard` is the one to build, `pieces` are those to merge, each a document and a file.
+    its file, or a shard what it made, in a folder that exists. A construction is divided as
+    `division` says; `shard` is the one to do; `pieces` are those to merge, or files that merges
+    left: each a document, a file, and the seconds that it took.
     `origin` marks what the runner logs: ids of the tenant and of the request, the attempt; and,
     where there is a trace, the `traceparent` of the spans.
     """
@@ -79,11 +80,17 @@ class Succeeded:
 
 @dataclass(frozen=True, slots=True)
 class Divided:
-    """The job goes on as these shards, and about `expected` more that follow from them."""
+    """The job goes on as these shards, and about `expected` more that follow from them.
+
+    They, and later ones, need the file that was left where the job's was to be: `left` is its
+    document, None where there is none. It took so many `seconds`.
+    """
 
     job: str
     shards: list[dict[str, Any]]
     expected: int
+    left: dict[str, Any] | None = None
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ import os
 import queue
 import sys
 import threading
+import time
 import traceback
 from pathlib import Path
 from typing import BinaryIO
@@ -76,7 +77,7 @@ class Inbox:
 
 def run(request: Run, inbox: Inbox, reporter: Reporter) -> Message:
     """Run one job; its outcome as a message, whatever happens."""
-    stages = Stages()
+    stages, started = Stages(), time.perf_counter()
 
     def progress(stage: str, done: int, total: int) -> None:
         stages.enter(stage)
@@ -86,7 +87,13 @@ def run(request: Run, inbox: Inbox, reporter: Reporter) -> Message:
         result = work(request, progress, lambda: inbox.is_canceled(request.job))
         outcome: Succeeded | Divided
         if isinstance(result, DividedWork):
-            outcome = Divided(request.job, list(result.shards), result.expected)
+            outcome = Divided(
+                request.job,
+                list(result.shards),
+                result.expected,
+                result.left,
+                time.perf_counter() - started,
+            )
         else:
             outcome = Succeeded(request.job, result)
         # A report that JSON cannot hold is the engine's failure, not the conversation's.

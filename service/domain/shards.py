@@ -13,8 +13,10 @@ class ShardKind(StrEnum):
 
     BUILD = "build"
     """Builds some rows of a layer."""
+    CHECK = "check"
+    """Verifies, bounds, evaluates or searches a part of the ticket that was built."""
     MERGE = "merge"
-    """Once all shards before it are done: plans the next ones, or makes the ticket of them all."""
+    """Once all shards before it are done: plans the next ones, or ends the job."""
 
 
 class ShardStatus(StrEnum):
@@ -53,19 +55,29 @@ class Shard:
 
 
 @dataclass(frozen=True, slots=True)
-class PlannedShards:
-    """Documents of shards to build, as the engine planned them; about how many more will follow."""
-
-    documents: tuple[dict[str, Any], ...]
-    expected: int
-
-
-@dataclass(frozen=True, slots=True)
 class FinishedShard:
-    """A shard's document and the blob that was built of it."""
+    """A document and the blob that was made of it; how many seconds that took."""
 
     document: dict[str, Any]
     sha256: str
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedShards:
+    """Shards as the engine planned them.
+
+    Attributes:
+        documents: of shards to build or to check.
+        expected: about how many more will follow.
+        kind: of them all.
+        left: what the merge that planned them left for those after it, if it left anything.
+    """
+
+    documents: tuple[dict[str, Any], ...]
+    expected: int
+    kind: ShardKind = ShardKind.BUILD
+    left: FinishedShard | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +89,8 @@ class ShardTask:
         index: its number within the job.
         kind: what to do.
         attempt: how many times it was started.
-        document: of a shard to build, else None.
-        finished: what a merge is to merge, else empty.
+        document: of a shard to build or to check, else None.
+        finished: what a merge is to merge, or what merges left for a shard that checks.
         job_seconds: since the job started.
     """
 

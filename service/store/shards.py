@@ -151,16 +151,20 @@ class ShardRepository:
         finished = (job.shards_done or 0) + 1
         counted = {"shards_done": finished, "stage": "shards", "done": finished}
         self._scope.change(update(JobRow).where(JobRow.id == job.id).values(counted))
-        building = (JobShardRow.job_id == job.id, JobShardRow.kind == ShardKind.BUILD)
-        left = exists().where(*building, JobShardRow.status.in_(_UNFINISHED))
+        parts = (JobShardRow.job_id == job.id, JobShardRow.kind != ShardKind.MERGE)
+        left = exists().where(*parts, JobShardRow.status.in_(_UNFINISHED))
         if not self._scope.session.scalar(select(left)):
             self._scope.announce(JobDevice(job.device).value)
         return True
 
     def extend(self, shard_id: str, lease_token: str, planned: PlannedShards) -> bool:
-        """Add what a merge found to be built next; False: the lease is lost."""
-        job = self._lock_job(shard_id)
-        if job is None or not self._end(shard_id, lease_token, ShardStatus.DONE, {}):
+        """Add what a merge found to be done next; False: the lease is lost."""
+        job, left = self._lock_job(shard_id), {}
+        if planned.left is not None:
+            seconds = {"seconds": planned.left.seconds}
+            left = {"document": planned.left.document, "sha256": planned.left.sha256}
+            left["report"] = seconds
+        if job is None or not self._end(shard_id, lease_token, ShardStatus.DONE, left):
             return False
         if job.status == JobStatus.CANCELING:
             return cancel_divided(self._scope, job.id)
@@ -247,7 +251,7 @@ class ShardRepository:
         return {token for token in self._scope.session.scalars(held) if token is not None}
 
     def referenced(self, digests: Collection[str]) -> set[str]:
-        """Which of these blobs were built of shards of unfinished jobs."""
+        """Which of these blobs were made by shards of unfinished jobs."""
         query = select(JobShardRow.sha256).where(JobShardRow.sha256.in_(digests))
         return {digest for digest in self._scope.session.scalars(query) if digest is not None}
 
@@ -260,15 +264,15 @@ class ShardRepository:
         return [_shard(row) for row in rows]
 
     def _add(self, job: JobRow, planned: PlannedShards, first: int) -> None:
-        """Insert shards to build, and after them the merge that waits for them."""
+        """Insert planned shards, and after them the merge that waits for them."""
         merge = first + len(planned.documents)
         rows = [
-            self._row(job.id, first + number, ShardKind.BUILD, document)
+            self._row(job.id, first + number, planned.kind, document)
             for number, document in enumerate(planned.documents)
         ]
         self._scope.insert(*rows, self._row(job.id, merge, ShardKind.MERGE, None))
-        built = (JobShardRow.job_id == job.id, JobShardRow.kind == ShardKind.BUILD)
-        count = self._scope.session.scalar(select(func.count()).where(*built)) or 0
+        parts = (JobShardRow.job_id == job.id, JobShardRow.kind != ShardKind.MERGE)
+        count = self._scope.session.scalar(select(func.count()).where(*parts)) or 0
         done = job.shards_done or 0
         total = count + planned.expected
         self._scope.change(update(JobRow).where(JobRow.id == job.id).values(shards=total))
@@ -280,14 +284,15 @@ class ShardRepository:
     def _row(
         self, job_id: str, index: int, kind: ShardKind, document: dict[str, Any] | None
     ) -> JobShardRow:
-        rows = document or {}
+        place = document or {}
+        rows = place if kind is ShardKind.BUILD else {}
         return JobShardRow(
             id=new_id("shd"),
             job_id=job_id,
             index=index,
             kind=kind,
             status=ShardStatus.WAITING,
-            layer=rows.get("layer"),
+            layer=place.get("layer"),
             first_row=rows.get("first"),
             last_row=rows.get("last"),
             document=document,
@@ -296,27 +301,31 @@ class ShardRepository:
         )
 
     def _task(self, shard: JobShardRow, job_seconds: float) -> ShardTask:
-        finished: tuple[FinishedShard, ...] = ()
-        if shard.kind == ShardKind.MERGE:
-            query = (
-                select(JobShardRow.document, JobShardRow.sha256)
-                .where(
-                    JobShardRow.job_id == shard.job_id,
-                    JobShardRow.kind == ShardKind.BUILD,
-                    JobShardRow.status == ShardStatus.DONE,
-                )
-                .order_by(JobShardRow.index)
-            )
-            built = self._scope.session.execute(query)
-            finished = tuple(FinishedShard(document, sha256) for document, sha256 in built)
         return ShardTask(
             id=shard.id,
             index=shard.index,
             kind=ShardKind(shard.kind),
             attempt=shard.attempt,
             document=shard.document,
-            finished=finished,
+            finished=self._finished(shard),
             job_seconds=job_seconds,
+        )
+
+    def _finished(self, shard: JobShardRow) -> tuple[FinishedShard, ...]:
+        """What a shard needs: a merge everything that was made, a check what merges left."""
+        if shard.kind == ShardKind.BUILD:
+            return ()
+        query = select(JobShardRow.document, JobShardRow.sha256, JobShardRow.report).where(
+            JobShardRow.job_id == shard.job_id,
+            JobShardRow.status == ShardStatus.DONE,
+            JobShardRow.sha256.is_not(None),
+        )
+        if shard.kind == ShardKind.CHECK:
+            query = query.where(JobShardRow.kind == ShardKind.MERGE)
+        made = self._scope.session.execute(query.order_by(JobShardRow.index))
+        return tuple(
+            FinishedShard(document or {}, sha256 or "", float((report or {}).get("seconds", 0)))
+            for document, sha256, report in made
         )
 
     def _claimable(self, *columns: Any) -> Select[Any]:
@@ -336,7 +345,7 @@ class ShardRepository:
             .where(
                 JobShardRow.status == ShardStatus.WAITING,
                 JobRow.status == JobStatus.RUNNING,
-                or_(JobShardRow.kind == ShardKind.BUILD, ~unfinished),
+                or_(JobShardRow.kind != ShardKind.MERGE, ~unfinished),
             )
         )
 

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import itertools
 import json
+import random
+from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from ltengine.checkpoint.safetensors_file import write_network
@@ -14,7 +18,8 @@ from ltengine.divided_pipeline import (
     DividedWork,
     Division,
     FinishedShard,
-    build_shard_file,
+    do_shard,
+    forget_divided,
     go_on,
     plan_division,
 )
@@ -45,54 +50,144 @@ class Workshop:
         self.request = PipelineRequest(checkpoint, spec, folder / "divided")
         self.problems = problems
         self.finished: list[FinishedShard] = []
-        self.steps: list[int] = []
+        self.steps: list[Counter[str]] = []
+        self.forgetful = False
 
     def run(self) -> dict[str, Any]:
         work: DividedWork | dict[str, Any] | None = plan_division(
             load_material(self.request), Division(0, self.problems)
         )
         while isinstance(work, DividedWork):
-            self.steps.append(len(work.shards))
-            for document in json.loads(json.dumps(work.shards)):
-                self.build(document)
+            if work.left is not None:
+                self.keep(work.left)
+            documents = json.loads(json.dumps(work.shards))
+            self.steps.append(Counter(document["task"] for document in documents))
+            left = [shard for shard in self.finished if "left" in shard.document]
+            for document in self.shuffled(documents):
+                self.do(document, left)
             work = go_on(self.request, self.finished, self.problems, clock=clock())
         assert work is not None
         return work
 
-    def build(self, document: dict[str, Any]) -> None:
-        file = self.request.ticket.with_name(f"piece{len(self.finished)}")
-        own = PipelineRequest(self.request.checkpoint, self.request.specification, file)
-        json.dumps(build_shard_file(own, document))
-        self.finished.append(FinishedShard(document, file))
+    def keep(self, left: dict[str, Any]) -> None:
+        file = self.request.ticket.rename(self.next_file())
+        self.finished.append(FinishedShard(json.loads(json.dumps(left)), file, 1.0))
+
+    def do(self, document: dict[str, Any], left: list[FinishedShard]) -> None:
+        if self.forgetful:
+            forget_divided()
+        own = replace(self.request, ticket=self.next_file())
+        json.dumps(do_shard(own, document, left))
+        self.finished.append(FinishedShard(document, own.ticket, 2.0))
+
+    def shuffled(self, documents: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        return random.Random(self.problems).sample(documents, len(documents))
+
+    def next_file(self) -> Path:
+        return self.request.ticket.with_name(f"file{len(self.finished)}")
 
 
+def same_report(divided: dict[str, Any], whole: dict[str, Any]) -> None:
+    """The same but for times, and for the order in which bounds were added up."""
+    assert divided | {"seconds": 0, "error": 0} == whole | {"seconds": 0, "error": 0}
+    assert divided["error"].keys() == whole["error"].keys()
+    for name, value in whole["error"].items():
+        exact = value is None or name in {"histogram", "largest_parameter"}
+        assert divided["error"][name] == (value if exact else pytest.approx(value, rel=1e-9))
+
+
+@pytest.mark.parametrize("forgetful", [False, True])
 @pytest.mark.parametrize("construction", CONSTRUCTIONS)
 def test_the_steps_write_the_same_file_and_the_same_report(
-    construction: str, checkpoint: Path, tmp_path: Path
+    construction: str, forgetful: bool, checkpoint: Path, tmp_path: Path
 ) -> None:
     spec = make_spec(construction)
-    workshop = Workshop(checkpoint, spec, tmp_path, 100)
+    workshop = Workshop(checkpoint, spec, tmp_path, 1 if construction == "2L" else 100)
+    workshop.forgetful = forgetful
 
     divided = workshop.run()
     whole = run_pipeline(PipelineRequest(checkpoint, spec, tmp_path / "whole"), clock=clock())
 
-    assert len(workshop.steps) == (1 if construction == "2L" else 3)
+    waves = 1 if construction == "2L" else 3
+    building, checking = workshop.steps[:waves], workshop.steps[waves:]
+    assert [set(step) for step in building] == [{"build"}] * waves
+    assert [set(step) for step in checking] == [
+        {"bound", "verify", "search"},
+        {"bound"},
+        {"pass_on"},
+        {"pass_on"},
+    ]
+    assert checking[0]["verify"] > 3
+    assert checking[0]["bound"] > 1
     assert (tmp_path / "divided").read_bytes() == (tmp_path / "whole").read_bytes()
-    assert divided | {"seconds": 0} == whole | {"seconds": 0}
+    same_report(divided, whole)
+    spent, made = divided["seconds"], sum(map(sum, (step.values() for step in workshop.steps)))
+    assert spent["total"] >= 2.0 * made
+    assert spent["construct"] >= 2.0 * sum(step["build"] for step in building)
+
+
+@pytest.mark.parametrize("activation", ["tanh", "leaky_relu"])
+def test_a_data_set_and_other_activations_are_checked_in_parts_too(
+    activation: str, tmp_path: Path
+) -> None:
+    rng = np.random.default_rng(4)
+    checkpoint, data = tmp_path / "checkpoint.safetensors", tmp_path / "data.npz"
+    write_network(NETWORK, checkpoint, activation)
+    np.savez(data, x=rng.uniform(0, 1, (200, 7)).astype(np.float32), y=rng.integers(0, 3, 200))
+    spec = make_spec("L+1", activation, input={"mean": 0.4, "std": 0.5, "low": 0.0, "high": 1.0})
+    workshop = Workshop(checkpoint, spec, tmp_path, 100)
+    workshop.request = replace(workshop.request, dataset=data)
+
+    divided = workshop.run()
+    request = PipelineRequest(checkpoint, spec, tmp_path / "whole", dataset=data)
+    whole = run_pipeline(request, clock=clock())
+
+    assert workshop.steps[3]["evaluate"] > 1
+    assert [step["search"] for step in workshop.steps[3:]] == [2, 1, 0, 0]
+    assert divided["accuracy"]["samples"] == 200
+    same_report(divided, whole)
+
+
+def test_a_target_of_one_layer_is_checked_in_parts_too(tmp_path: Path) -> None:
+    checkpoint = tmp_path / "checkpoint.safetensors"
+    write_network(random_network([7, 4], seed=5), checkpoint, "relu")
+    workshop = Workshop(checkpoint, make_spec("2L"), tmp_path, 10)
+
+    divided = workshop.run()
+    request = PipelineRequest(checkpoint, make_spec("2L"), tmp_path / "whole")
+
+    assert [set(step) for step in workshop.steps] == [{"build"}, {"verify", "search"}]
+    same_report(divided, run_pipeline(request, clock=clock()))
+
+
+def test_bounds_by_intervals_alone_need_nothing_passed_on(
+    checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ltengine.enclosure.MOST_PRODUCTS", 0)
+    workshop = Workshop(checkpoint, make_spec("2L"), tmp_path, 30)
+
+    divided = workshop.run()
+    request = PipelineRequest(checkpoint, make_spec("2L"), tmp_path / "whole")
+
+    assert not any("pass_on" in step for step in workshop.steps)
+    same_report(divided, run_pipeline(request, clock=clock()))
 
 
 def test_an_output_tolerance_takes_as_many_attempts_as_undivided(
-    checkpoint: Path, tmp_path: Path
+    checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("ltengine.certified_construction.FIRST_TIGHTENING", 64.0)
     spec = make_spec("2L", tolerance={"output": 0.02})
     workshop = Workshop(checkpoint, spec, tmp_path, 30)
 
     divided = workshop.run()
     whole = run_pipeline(PipelineRequest(checkpoint, spec, tmp_path / "whole"), clock=clock())
 
-    assert divided["attempts"] == whole["attempts"] == len(workshop.steps)
+    assert divided["attempts"] == whole["attempts"]
+    assert sum("build" in step for step in workshop.steps) == whole["attempts"] > 1
+    assert [set(step) for step in workshop.steps if "verify" in step] == [{"verify", "search"}]
     assert divided["ticket"] == whole["ticket"]
-    assert divided["error"] == whole["error"]
+    same_report(divided, whole)
 
 
 def test_a_small_construction_stays_whole(checkpoint: Path, tmp_path: Path) -> None:
@@ -108,8 +203,9 @@ def test_the_first_wave_says_about_how_many_shards_follow(checkpoint: Path, tmp_
 
     workshop.run()
 
-    shards = len(planned.shards) + planned.expected
-    assert sum(workshop.steps) <= shards <= 2 * sum(workshop.steps)
+    shards, done = len(planned.shards) + planned.expected, sum(map(Counter.total, workshop.steps))
+    built = sum(step["build"] for step in workshop.steps)
+    assert built <= shards <= 2 * done
 
 
 def test_unsolved_problems_of_shards_fail_in_the_words_of_the_whole(

@@ -76,6 +76,24 @@ def _job(number: int, **fields: Any) -> dict[str, Any]:
 
 _DONE = {"status": "succeeded", "stage": "done", "started_at": MOMENT, "finished_at": LATER}
 
+_SHARD = {
+    "index": 0,
+    "status": "done",
+    "layer": 2,
+    "first_row": 2**33,
+    "last_row": 2**34,
+    "document": {"layer": 2, "first": 2**33, "last": 2**34},
+    "sha256": "d" * 64,
+    "report": {"problems": 2**40},
+    "attempt": 1,
+    "worker": "w",
+    "lease_token": "t",
+    "lease_expires_at": LATER,
+    "queued_at": MOMENT,
+    "started_at": MOMENT,
+    "finished_at": LATER,
+}
+
 ROWS: dict[str, Rows] = {
     "0001": [
         ("tenants", {"id": "ten_1", "name": "ours", "created_at": MOMENT, "last_served_at": LATER}),
@@ -316,26 +334,7 @@ ROWS: dict[str, Rows] = {
         ("jobs", _job(13, shards=2, shards_done=1, **_DONE)),
         (
             "job_shards",
-            {
-                "id": "shd_1",
-                "job_id": "job_13",
-                "index": 0,
-                "kind": "build",
-                "status": "done",
-                "layer": 2,
-                "first_row": 2**33,
-                "last_row": 2**34,
-                "document": {"layer": 2, "first": 2**33, "last": 2**34},
-                "sha256": "d" * 64,
-                "report": {"problems": 2**40},
-                "attempt": 1,
-                "worker": "w",
-                "lease_token": "t",
-                "lease_expires_at": LATER,
-                "queued_at": MOMENT,
-                "started_at": MOMENT,
-                "finished_at": LATER,
-            },
+            _SHARD | {"id": "shd_1", "job_id": "job_13", "kind": "build"},
         ),
     ],
     "0012": [
@@ -390,6 +389,10 @@ ROWS: dict[str, Rows] = {
             },
         ),
     ],
+    "0015": [
+        ("jobs", _job(14, shards=2, shards_done=1, **_DONE)),
+        ("job_shards", _SHARD | {"id": "shd_2", "job_id": "job_14", "kind": "check"}),
+    ],
 }
 
 NEW_VALUES: dict[tuple[str, str], Any] = {
@@ -403,5 +406,6 @@ NEW_VALUES: dict[tuple[str, str], Any] = {
 
 UNKNOWN_BEFORE: dict[str, set[tuple[str, str]]] = {
     "0007": {("jobs", f"job_{number}") for number in (8, 9, 10)} | {("job_logs", "job_8")},
+    "0015": {("job_shards", "shd_2")},
 }
 """Table and first key of rows that the schema before a revision cannot hold."""

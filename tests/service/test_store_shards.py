@@ -10,6 +10,7 @@ import pytest
 
 from service.domain import (
     ClaimedJob,
+    FinishedShard,
     Job,
     JobDevice,
     JobKind,
@@ -140,6 +141,37 @@ def test_a_merge_may_add_a_wave(store: Store, divided: Job) -> None:
     with store.begin() as tx:
         assert tx.shards.succeed(merge.id, last.lease_token, None, {"ticket": {}})
     assert status(store, divided) is JobStatus.SUCCEEDED
+
+
+def test_a_check_gets_what_merges_left_and_the_last_merge_gets_everything(
+    store: Store, divided: Job
+) -> None:
+    finish_all(store, 3)
+    claimed, merge = take(store)
+    left = FinishedShard({"left": ["ticket"]}, "e" * 64, 1.5)
+    checks = ({"task": "verify", "layer": 6, "first": 0, "last": 5}, {"task": "search"})
+    with store.begin() as tx:
+        planned = PlannedShards(checks, 0, ShardKind.CHECK, left)
+        assert tx.shards.extend(merge.id, claimed.lease_token, planned)
+
+    for document in checks:
+        claimed, check = take(store)
+        assert (check.kind, check.document) == (ShardKind.CHECK, document)
+        assert check.finished == (left,)
+        assert finish(store, claimed)
+    with store.read() as tx:
+        assert tx.shards.referenced(["e" * 64]) == {"e" * 64}
+    last, merge = take(store)
+    digests = [f"{n:064x}" for n in range(3)]
+    checked = [f"{n:064x}" for n in (4, 5)]
+    assert [each.sha256 for each in merge.finished] == [*digests, "e" * 64, *checked]
+    listed = shards(store, divided)[4]
+    assert (listed.layer, listed.first_row, listed.last_row) == (6, None, None)
+    with store.begin() as tx:
+        assert tx.shards.succeed(merge.id, last.lease_token, None, {})
+    with store.read() as tx:
+        assert tx.shards.referenced(["e" * 64]) == set()
+    assert current(store, divided).shards == ShardCounts(5, 5)
 
 
 def test_at_the_end_blobs_are_forgotten_and_what_was_done_is_kept(

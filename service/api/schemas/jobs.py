@@ -37,27 +37,30 @@ class ProgressResource(Wire):
 
 
 class ShardCountsResource(Wire):
-    """How many parts of a divided construction are built."""
+    """How many parts of a divided construction are done."""
 
     done: int
     total: int = Field(description="a guess until all shards are planned")
 
 
 class ShardResource(Wire):
-    """One part of a divided construction: rows of one layer, or the merge of what was built."""
+    """One part of a divided construction: rows of one layer, a check of the ticket, or a merge."""
 
     index: int
     kind: ShardKind = Field(
-        description="build, or merge: plans the next shards or makes the ticket of them all"
+        description="build: rows of a layer; check: a part of the ticket's verification, "
+        "certificate, evaluation or search (`report.task`); merge: plans the next shards, makes "
+        "the ticket, or ends the job"
     )
     status: ShardStatus
     layer: int | None = Field(description="of the source network, from 1; null for a merge")
-    first_row: int | None = Field(description="of the layer; null for a merge")
-    last_row: int | None = Field(description="the row behind the last one; null for a merge")
+    first_row: int | None = Field(description="of the layer; null but for rows to build")
+    last_row: int | None = Field(description="the row behind the last one; likewise")
     attempt: int = Field(description="how many times the shard was started")
     worker: str | None = Field(description="who took it last")
     report: dict[str, Any] | None = Field(
-        description="what its builder counted: rows, problems, unsolved, cells, seconds, device"
+        description="what was done (`task`) in how many `seconds`; of rows that were built also "
+        "`rows`, `problems`, `unsolved`, `cells`, `device`"
     )
     started_at: datetime | None
     finished_at: datetime | None

@@ -13,7 +13,7 @@ from service.store.tables.base import Row, one_of
 
 
 class JobShardRow(Row):
-    """Shards: the truth about each; what was built of one is a blob, named here until the end."""
+    """Shards: the truth about each; what was made of one is a blob, named here until the end."""
 
     __tablename__ = "job_shards"
     __table_args__ = (
@@ -31,7 +31,8 @@ class JobShardRow(Row):
     layer: Mapped[int | None]
     first_row: Mapped[int | None] = mapped_column(BigInteger)
     last_row: Mapped[int | None] = mapped_column(BigInteger)
-    # What the engine needs to build it; of a finished job it is forgotten, and so is the blob.
+    # What the engine needs to do it, or says of what a merge left; of a finished job it is
+    # forgotten, and so is the blob.
     document: Mapped[dict[str, Any] | None]
     sha256: Mapped[str | None] = mapped_column(String(64), index=True)
     report: Mapped[dict[str, Any] | None]
