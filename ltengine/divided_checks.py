@@ -48,7 +48,6 @@ from ltengine.pipeline import Material, Observation
 from ltengine.progress import AskCancel, never_cancel
 from ltengine.sparse_network import ticket_layers
 from ltengine.ticket import Ticket, TicketLayer
-from ltengine.ticket_file import read_ticket
 from ltengine.verification import (
     LayerCopies,
     ParameterCheck,
@@ -106,7 +105,7 @@ class Inspection:
     walk: CertifiedLayers
     functions: list[LinearFunction] | None = None
     worst: NDArray[np.float32] | None = None
-    files: int = 0
+    files: int = 1
     _copies: dict[int, LayerCopies] = field(default_factory=dict)
     _compact: tuple[CompactLayer, ...] | None = None
 
@@ -132,24 +131,19 @@ class Inspection:
         return self._compact
 
 
-def begin_inspection(material: Material, left: Sequence[StageFile]) -> Inspection:
-    """The inspection of a ticket that was built, from the files left so far, in order."""
-    ticket, _ = read_ticket(next(each.file for each in left if TICKET in each.holds))
+def begin_inspection(material: Material, ticket: Ticket) -> Inspection:
+    """The inspection of a ticket that was built: the first of the files that are left holds it."""
     layers = ticket_layers(ticket)
     walk = CertifiedLayers(ticket, material.network, layers, material.specification)
     inspection = Inspection(material, ticket, walk)
     if walk.at_outputs:
         inspection.functions = walk.output_functions()
-    for each in left:
-        take_up(inspection, each)
     return inspection
 
 
 def take_up(inspection: Inspection, left: StageFile) -> None:
-    """Go on with what somebody left."""
+    """Go on with what somebody left after the ticket."""
     inspection.files += 1
-    if TICKET in left.holds:
-        return
     part = load_part(left.file)
     if BOUNDS in left.holds:
         inspection.walk.add(decode_bounds(part.named(BOUNDS)))
@@ -299,8 +293,8 @@ def _search(inspection: Inspection, starts: range, cancel: AskCancel) -> Part:
 
 def put_together(
     inspection: Inspection, stage: int, results: Sequence[CheckResult], file: Path
-) -> StageFile | None:
-    """Go on by what the parts of a stage found; leave a file for the next ones where they need it.
+) -> StageFile:
+    """Go on by what the parts of a stage found, and leave a file for the next ones.
 
     Args:
         inspection: up to the stages before.
@@ -317,8 +311,6 @@ def put_together(
     samples = _samples(results)
     if samples is not None:
         left[WORST] = Part({"inputs": samples.worst}, {})
-    if not left:
-        return None
     save_part(combine(left), file)
     stage_file = StageFile(tuple(left), file)
     take_up(inspection, stage_file)

@@ -66,7 +66,7 @@ from ltengine.pipeline import (
 )
 from ltengine.progress import AskCancel, ReportProgress, ignore_progress, never_cancel, step
 from ltengine.specification import Specification
-from ltengine.ticket_file import save_ticket
+from ltengine.ticket_file import read_ticket, save_ticket
 
 BUILD = "build"
 """The task of a shard that builds rows; others check a part of the ticket."""
@@ -245,7 +245,8 @@ def go_on(
     made = describe_construction(material, found, digest, file_bytes)
     common = {"attempt": attempt, "tightening": tightening}
     left = {LEFT: [TICKET], "stage": -1, "made": made} | common
-    inspection = _inspect(request, [FinishedShard(left, request.ticket)])
+    inspection = begin_inspection(material, ticket)
+    _keep_inspection(request, attempt, inspection)
     return _plan_checks(inspection, own, left, problems_per_shard) or _finish(
         request, [*own, FinishedShard(left, request.ticket)], inspection, watch
     )
@@ -279,8 +280,7 @@ def _go_on_checking(
     before = left[-1].document
     common = {name: before[name] for name in ("attempt", "tightening")}
     stage_file = put_together(inspection, stage, results, request.ticket)
-    holds = [] if stage_file is None else list(stage_file.holds)
-    document = {LEFT: holds, "stage": stage} | common
+    document = {LEFT: list(stage_file.holds), "stage": stage} | common
     following = _plan_checks(inspection, own, document, problems_per_shard)
     return following or _finish(request, own, inspection, watch)
 
@@ -368,17 +368,25 @@ _inspections: dict[str, Inspection] = {}
 def _inspect(request: PipelineRequest, left: Sequence[FinishedShard]) -> Inspection:
     """The inspection of a ticket that was built, with all files that were left for it."""
     attempt = left[0].document["attempt"]
-    spec = request.specification.model_dump_json()
-    key = f"{request.checkpoint} {request.dataset} {attempt} {spec}"
     files = [StageFile(tuple(each.document[LEFT]), each.file) for each in left]
-    found = _inspections.get(key)
+    found = _inspections.get(_inspection_key(request, attempt))
     if found is None or found.files > len(files):
         _inspections.clear()
-        found = begin_inspection(load_material(request), files[:1])
+        found = begin_inspection(load_material(request), read_ticket(files[0].file)[0])
+        _keep_inspection(request, attempt, found)
     for file in files[found.files :]:
         take_up(found, file)
-    _inspections[key] = found
     return found
+
+
+def _keep_inspection(request: PipelineRequest, attempt: int, inspection: Inspection) -> None:
+    _inspections.clear()
+    _inspections[_inspection_key(request, attempt)] = inspection
+
+
+def _inspection_key(request: PipelineRequest, attempt: int) -> str:
+    specification = request.specification.model_dump_json()
+    return f"{request.checkpoint} {request.dataset} {attempt} {specification}"
 
 
 def forget_divided() -> None:

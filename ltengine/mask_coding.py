@@ -53,9 +53,11 @@ def _sum_gaps(offsets, gaps, inputs, columns):  # type: ignore[no-untyped-def]
     for row in range(offsets.size - 1):
         column, least = np.int64(0), 0
         for c in range(offsets[row] - offsets[0], offsets[row + 1] - offsets[0]):
-            if gaps[c] < least or gaps[c] >= inputs - column:
+            # a gap past int64 becomes negative, which is refused
+            gap = np.int64(gaps[c])
+            if gap < least or gap >= inputs - column:
                 return False
-            column += gaps[c]
+            column += gap
             columns[c] = column
             least = 1
     return True
@@ -94,9 +96,7 @@ def decode_mask(
     columns = np.empty(gaps.size, np.int32)
     for first, last in _row_chunks(offsets):
         inside = slice(int(offsets[first]), int(offsets[last]))
-        # a gap past int64 becomes negative, which is refused
-        signed = gaps[inside].astype(np.int64)
-        if not _sum_gaps(offsets[first : last + 1], signed, inputs, columns[inside]):
+        if not _sum_gaps(offsets[first : last + 1], gaps[inside], inputs, columns[inside]):
             raise _not_ascending(layer, inputs)
     return LayerMask(width, inputs, offsets, columns, bits[:width].astype(np.bool_))
 
