@@ -34,6 +34,7 @@ DIVIDED = {
     "LTFORGE_SHARD_PROBLEMS": "4000",
     "LTFORGE_RUNNER_THREADS": "1",
 }
+TASKS = {"build", "verify", "bound", "pass_on", "search"}
 
 
 @contextmanager
@@ -110,7 +111,12 @@ def test_one_two_and_four_workers_make_the_same_ticket_and_one_may_be_killed(
             assert done["metrics"]["problems"] == whole["problems"]
             shards = shards_of(customer, job)
             assert {shard["status"] for shard in shards} == {"done"}
-            assert done["shards"] == {"done": len(shards) - 1, "total": len(shards) - 1}
+            parts = [shard for shard in shards if shard["kind"] != "merge"]
+            assert {shard["report"]["task"] for shard in parts} == TASKS
+            assert done["shards"] == {"done": len(parts), "total": len(parts)}
+            assert done["metrics"]["error"]["certified"] == pytest.approx(
+                whole["error"]["certified"]
+            )
             repeated = [shard["attempt"] - 1 for shard in shards]
             assert sum(repeated) <= (1 if others == 3 else 0)
         customer.close()
