@@ -24,6 +24,8 @@ from ltengine.sparse_rows import SparseRows, from_dense, from_entries
 
 CELLS_PER_BLOCK, MOST_BLOCKS = 1 << 22, 16
 """Threads share a layer of more cells than that in blocks of rows, at most so many."""
+NEURONS_PER_BLOCK = 1 << 13
+"""Of a layer that many rows read: half a megabyte of a tile."""
 Array = NDArray[np.floating]
 Precision = type[np.float32] | type[np.float64]
 
@@ -70,34 +72,47 @@ def _stage(cells: SparseRows, biases: NDArray[np.floating], activation: Activati
 def _multiply_tile(offsets, columns, values, biases, x, y):  # type: ignore[no-untyped-def]
     """y[row] = biases[row] + sum over the row's cells of value * x[column], lane by lane.
 
-    Two sums, of every other cell each: one would wait for its own last product.
+    Neurons below are read a block at a time, which stays in the processor's cache; each row goes on
+    where it was. Two sums, of every other cell each: one would wait for its own last product.
     """
-    tile = x.shape[1]
-    one = x.dtype.type(1)
+    tile, begins = x.shape[1], offsets[:-1].copy()
+    one, zero = x.dtype.type(1), x.dtype.type(0)
     for row in range(y.shape[0]):
-        even = fill(x.dtype.type(biases[row]))
-        odd = fill(x.dtype.type(0))
-        last = offsets[row + 1]
-        for cell in range(offsets[row], last - 1, 2):
-            even = add_product(even, values[cell], x, np.intp(columns[cell]) * tile)
-            odd = add_product(odd, values[cell + 1], x, np.intp(columns[cell + 1]) * tile)
-        if (last - offsets[row]) & 1:
-            even = add_product(even, values[last - 1], x, np.intp(columns[last - 1]) * tile)
-        store(even, y, row * tile)
-        store(add_product(odd, one, y, row * tile), y, row * tile)
+        store(fill(x.dtype.type(biases[row])), y, row * tile)
+    for bound in range(NEURONS_PER_BLOCK, x.shape[0] + NEURONS_PER_BLOCK, NEURONS_PER_BLOCK):
+        for row in range(y.shape[0]):
+            cell, last = begins[row], offsets[row + 1]
+            if cell == last or columns[cell] >= bound:
+                continue
+            even = add_product(fill(zero), one, y, row * tile)
+            odd = fill(zero)
+            while cell + 1 < last and columns[cell + 1] < bound:
+                even = add_product(even, values[cell], x, np.intp(columns[cell]) * tile)
+                odd = add_product(odd, values[cell + 1], x, np.intp(columns[cell + 1]) * tile)
+                cell += 2
+            if cell < last and columns[cell] < bound:
+                even = add_product(even, values[cell], x, np.intp(columns[cell]) * tile)
+                cell += 1
+            store(even, y, row * tile)
+            store(add_product(odd, one, y, row * tile), y, row * tile)
+            begins[row] = cell
 
 
 @numba.njit(nogil=True, cache=True)
 def _multiply_tile_back(offsets, columns, values, x, y):  # type: ignore[no-untyped-def]
     """y[column] = sum over the column's cells of value * x[row], in the order of rows."""
-    tile = x.shape[1]
+    tile, begins = x.shape[1], offsets[:-1].copy()
+    one, zero = x.dtype.type(1), x.dtype.type(0)
     y[:] = 0
-    one = x.dtype.type(1)
-    for row in range(x.shape[0]):
-        for cell in range(offsets[row], offsets[row + 1]):
-            place = np.intp(columns[cell]) * tile
-            sums = add_product(fill(x.dtype.type(0)), one, y, place)
-            store(add_product(sums, values[cell], x, row * tile), y, place)
+    for bound in range(NEURONS_PER_BLOCK, y.shape[0] + NEURONS_PER_BLOCK, NEURONS_PER_BLOCK):
+        for row in range(x.shape[0]):
+            cell, last = begins[row], offsets[row + 1]
+            while cell < last and columns[cell] < bound:
+                place = np.intp(columns[cell]) * tile
+                sums = add_product(fill(zero), one, y, place)
+                store(add_product(sums, values[cell], x, row * tile), y, place)
+                cell += 1
+            begins[row] = cell
 
 
 class Chain:

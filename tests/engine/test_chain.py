@@ -8,10 +8,18 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from ltengine.activation import specified_activation
-from ltengine.chain import samples_per_tile, target_chain, ticket_chain
+from ltengine.activation import IDENTITY, specified_activation
+from ltengine.chain import (
+    NEURONS_PER_BLOCK,
+    Chain,
+    _stage,
+    samples_per_tile,
+    target_chain,
+    ticket_chain,
+)
 from ltengine.evaluation import compact
 from ltengine.sparse_network import rebuild
+from ltengine.sparse_rows import SparseRows
 from tests.engine.networks import (
     ACTIVATIONS,
     CONSTRUCTIONS,
@@ -99,3 +107,25 @@ def test_blocks_of_rows_and_single_precision_change_roundings_alone(
     assert outputs.dtype == pulled.dtype == precision
     assert outputs[:, :SAMPLES_PER_TILE] == pytest.approx(expected, abs=1e-5)
     assert pulled[:, :SAMPLES_PER_TILE] == pytest.approx(gradient, abs=1e-5)
+
+
+def test_neurons_are_read_in_blocks() -> None:
+    """A layer of more neurons than a block against numpy's product, forwards and back."""
+    rng = np.random.default_rng(5)
+    inputs, height = 2 * NEURONS_PER_BLOCK + 100, 40
+    counts = rng.integers(0, 200, height)
+    columns = [np.sort(rng.choice(inputs, count, replace=False)) for count in counts]
+    columns[0] = np.array([0, NEURONS_PER_BLOCK - 1, NEURONS_PER_BLOCK, inputs - 1])
+    offsets = np.concatenate(([0], np.cumsum([each.size for each in columns])))
+    cells = SparseRows(
+        offsets, np.concatenate(columns).astype(np.int32), rng.normal(size=offsets[-1]), inputs
+    )
+    x, pull = rng.normal(size=(inputs, SAMPLES_PER_TILE)), rng.normal(size=(height, 8))
+    biases = rng.normal(size=height)
+    chain = Chain([_stage(cells, biases, IDENTITY)], np.float64)
+
+    outputs, drives = chain.outputs(x)
+
+    matrix = cells.dense(0, height)
+    assert outputs == pytest.approx(matrix @ x + biases[:, None], abs=1e-12)
+    assert chain.gradient(drives, pull) == pytest.approx(matrix.T @ pull, abs=1e-7)
