@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help setup demo test test-rabbitmq test-fast serve check docs contract bench bench-all chaos clean
+.PHONY: help setup demo test test-rabbitmq test-fast serve check docs contract bench bench-all chaos large-job clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -29,6 +29,9 @@ test-rabbitmq: setup ## all journeys on PostgreSQL and RabbitMQ; make test makes
 
 chaos: setup ## 300 jobs on each stack while everything dies (LTFORGE_CHAOS_SEED decides the order)
 	LTFORGE_CHAOS_JOBS=300 PYTHON=$(BIN)/python tests/run_services.sh $(BIN)/python -m pytest -s tests/chaos
+
+large-job: setup ## a job of 10 million parameters over 1, 2 and 4 workers, one of which is killed (10 minutes)
+	LTFORGE_LARGE_JOB_PARAMETERS=10000000 PYTHON=$(BIN)/python tests/run_services.sh $(BIN)/python -m pytest -s tests/journeys/test_shards.py
 
 test-fast: setup ## unit tests only, no services
 	$(BIN)/python -m pytest -m 'not slow and not gpu'

@@ -1,4 +1,7 @@
-"""One large job over several worker processes: who does what, and who dies, changes nothing."""
+"""One large job over several worker processes: who does what, and who dies, changes nothing.
+
+`make large-job` does the same with a target of 10 million parameters.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +11,14 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from benchmarks.targets import draw_network
+from ltengine.checkpoint.safetensors_file import write_network
 from ltengine.pipeline import PipelineRequest, run_pipeline
 from ltengine.specification import parse_specification
 from service.store import open_store
@@ -32,8 +38,10 @@ SPEC = ORDINARY_SPEC | {
 DIVIDED = {
     "LTFORGE_DIVIDED_JOB_PROBLEMS": "10000",
     "LTFORGE_SHARD_PROBLEMS": "4000",
-    "LTFORGE_RUNNER_THREADS": "1",
 }
+PARAMETERS = int(os.environ.get("LTFORGE_LARGE_JOB_PARAMETERS", "0"))
+"""Of a drawn target, with the service's own division; 0: a small one, divided finely."""
+SECONDS = 120 if PARAMETERS == 0 else 900
 TASKS = {"build", "verify", "bound", "pass_on", "search"}
 
 
@@ -55,6 +63,10 @@ def more_workers(stack: Production, count: int) -> Iterator[set[int]]:
             worker.terminate()
         for worker in workers:
             worker.wait(timeout=60)
+
+
+def moment(text: str) -> datetime:
+    return datetime.fromisoformat(text)
 
 
 def living_workers(stack: Production) -> int:
@@ -81,30 +93,45 @@ def kill_a_builder(customer: Customer, job: dict[str, Any], workers: set[int]) -
         victims.update({int(shard["worker"].rpartition(":")[2]) for shard in running} & workers)
         return bool(victims)
 
-    wait_until(lambda: customer.job(job)["shards"], 60, "the job is divided")
+    wait_until(lambda: customer.job(job)["shards"], SECONDS, "the job is divided")
     wait_until(lambda: customer.job(job)["shards"]["done"], 60, "a shard is done")
     wait_until(building, 60, "one of the workers builds a shard")
     os.kill(victims.pop(), signal.SIGKILL)
 
 
-def test_one_two_and_four_workers_make_the_same_ticket_and_one_may_be_killed(
+@pytest.fixture
+def divided_target(
     tmp_path: Path, large_checkpoint: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    whole = run_pipeline(
-        PipelineRequest(large_checkpoint, parse_specification(SPEC), tmp_path / "whole"),
-        clock=time.perf_counter,
-    )
+) -> tuple[Path, dict[str, Any]]:
+    """A checkpoint and the spec of its construction, which workers of one thread divide."""
+    monkeypatch.setenv("LTFORGE_RUNNER_THREADS", "1")
+    if PARAMETERS:
+        checkpoint = tmp_path / "drawn"
+        write_network(draw_network(PARAMETERS), checkpoint, "relu")
+        return checkpoint, ORDINARY_SPEC | {"input": {"low": 0.0, "high": 1.0}}
     for name, value in DIVIDED.items():
         monkeypatch.setenv(name, value)
+    return large_checkpoint, SPEC
+
+
+@pytest.mark.timeout(300 if PARAMETERS == 0 else 3600)
+def test_one_two_and_four_workers_make_the_same_ticket_and_one_may_be_killed(
+    tmp_path: Path, divided_target: tuple[Path, dict[str, Any]]
+) -> None:
+    checkpoint, spec = divided_target
+    whole = run_pipeline(
+        PipelineRequest(checkpoint, parse_specification(spec), tmp_path / "whole"),
+        clock=time.perf_counter,
+    )
 
     with production(tmp_path) as stack:
         customer = Customer(stack.url, stack.key)
         for others in (0, 1, 3):
             with more_workers(stack, others) as workers:
-                job = customer.submit(large_checkpoint, SPEC)
+                job = customer.submit(checkpoint, spec)
                 if others == 3:
                     kill_a_builder(customer, job, workers)
-                done = customer.finished(job)
+                done = customer.finished(job, SECONDS)
 
             assert done["status"] == "succeeded", done
             assert done["metrics"]["ticket"]["digest"] == whole["ticket"]["digest"]
@@ -119,4 +146,6 @@ def test_one_two_and_four_workers_make_the_same_ticket_and_one_may_be_killed(
             )
             repeated = [shard["attempt"] - 1 for shard in shards]
             assert sum(repeated) <= (1 if others == 3 else 0)
+            seconds = moment(done["finished_at"]) - moment(done["started_at"])
+            print(f"{others + 1} workers: {seconds.total_seconds():.1f} s, {len(shards)} shards")
         customer.close()
