@@ -24,14 +24,8 @@ import numba
 
 from benchmarks.targets import draw_network
 from ltengine.checkpoint.safetensors_file import write_network
-from ltengine.divided_pipeline import (
-    DividedWork,
-    Division,
-    FinishedShard,
-    do_shard,
-    go_on,
-    plan_division,
-)
+from ltengine.divided_checks import DividedWork, FinishedShard
+from ltengine.divided_pipeline import Division, do_shard, go_on, plan_division
 from ltengine.pipeline import PipelineRequest, load_material, warm_up
 from ltengine.specification import parse_specification
 

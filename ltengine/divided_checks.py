@@ -1,390 +1,256 @@
-"""Checking a ticket in parts that different processes take: verify, certify, evaluate, search.
+"""Checking a divided construction's ticket in steps: what is to be done next, after what is done.
 
-A part is some copies of a layer, some samples, or some starting points; what it finds is a file.
-The parts come in stages, as the certificate climbs from the inputs layer by layer and then carries
-the outputs' errors down again: stage n bounds hidden layer n + 1, later ones pass functions through
-the hidden layers from the last. Verification, data and search need nothing but the ticket, so they
-go with the first stage; where an output tolerance is to be proved, with the first stage after that,
-so that they are not done for a ticket that will not be. Whoever puts a stage together leaves a file
-for the next ones: the ticket, then bounds, functions, and the worst inputs of the data.
+Between the steps everything is a file or a JSON document, as in ``divided_pipeline``. A merge puts
+a stage of the certificate together and plans the next one; the parts that verify, evaluate and
+search are free: no merge waits for them, and they are planned with the first stage. Where an output
+tolerance is to be proved, they wait for the proof, so as not to be done for a ticket that will not
+be. The last step waits for everything.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from itertools import pairwise
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from ltengine.activation import specified_activation
-from ltengine.bounds_coding import (
-    decode_bounds,
-    decode_functions,
-    decode_passed,
-    encode_bounds,
-    encode_functions,
-    encode_passed,
+from ltengine.certified_construction import check_attempts, next_tightening
+from ltengine.inspection import (
+    TICKET,
+    WORST,
+    CheckResult,
+    Inspection,
+    StageFile,
+    begin_inspection,
+    certificate,
+    certificate_parts,
+    check_part,
+    free_parts,
+    leave_worst_inputs,
+    observation,
+    put_together,
+    take_up,
+    verdict,
+    worst_inputs_part,
 )
-from ltengine.certificate import Certificate, CertifiedLayers
-from ltengine.chain import samples_per_tile
-from ltengine.dataset import normalise
-from ltengine.effective import StructureError, live_neurons
-from ltengine.enclosure import LinearFunction, Passed, join_bounds
-from ltengine.errors import EngineError
-from ltengine.evaluation import SAMPLES_PER_TILE, CompactLayer, Predictions, compact
-from ltengine.observation import (
-    ALL_STARTS,
-    SampleErrors,
-    join_samples,
-    observe_samples,
-    search_largest_error,
+from ltengine.pipeline import (
+    Material,
+    PipelineRequest,
+    Stopwatch,
+    describe_result,
+    load_material,
+    require_valid,
 )
-from ltengine.part_file import Part, combine, load_part, save_part
-from ltengine.pipeline import Material, Observation
-from ltengine.progress import AskCancel, never_cancel
-from ltengine.sparse_network import ticket_layers
-from ltengine.ticket import Ticket, TicketLayer
-from ltengine.verification import (
-    LayerCopies,
-    ParameterCheck,
-    Verdict,
-    check_parameters,
-    claim_reasons,
-    conclude_verdict,
-    identity_reasons,
-    layers_of_copies,
-    shape_reasons,
-)
+from ltengine.progress import AskCancel
+from ltengine.ticket import Ticket
+from ltengine.ticket_file import read_ticket
 
 Document = dict[str, Any]
 
-CELLS_PER_PROBLEM = 16
-"""A part has so many cells for each problem that a shard to build may have: about as much work."""
-PRODUCTS_PER_PROBLEM = 1 << 12
-"""Likewise, of an evaluation."""
-TICKET, BOUNDS, FUNCTIONS, WORST = "ticket", "bounds.", "functions.", "worst."
-"""What a file that is left may hold."""
+BUILD = "build"
+"""The task of a shard that builds rows; others check a part of the ticket."""
+LEFT = "left"
+"""What a document of a file that was left says it holds."""
+STAGE_OF_TASK = {
+    BUILD: "construct",
+    "bound": "verify",
+    "pass_on": "verify",
+    "verify": "verify",
+    "evaluate": "evaluate",
+    "search": "evaluate",
+}
+"""Where a report counts the seconds of a task."""
 
 
 @dataclass(frozen=True, slots=True)
-class StageFile:
-    """The file that whoever put a stage together left; ``holds`` says what is in it."""
+class DividedWork:
+    """Shards that can be done now, and how to go on after them.
 
-    holds: tuple[str, ...]
-    file: Path
+    Attributes:
+        shards: their documents; none where the next step can follow at once.
+        expected: about how many more will follow in later waves.
+        left: the document of the request's file, which these shards and later ones need; None
+            where no file was written.
+        concludes: whether the next step is the last one and waits for all shards; else those that
+            verify, evaluate and search may go on meanwhile.
+    """
+
+    shards: tuple[Document, ...]
+    expected: int
+    left: Document | None = None
+    concludes: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class CheckResult:
-    """A part's document, and the file of what it found."""
+class FinishedShard:
+    """A document, and the file of what was made of it: of a shard's, or of one that was left.
+
+    ``seconds`` is how long that took.
+    """
 
     document: Document
     file: Path
+    seconds: float = 0.0
 
 
-@dataclass
-class Inspection:
-    """A ticket under inspection, as far as the files that were left say.
-
-    Attributes:
-        material: the target, the spec and the data set.
-        ticket: that was built.
-        walk: the certificate under way, all layers added whose bounds are known.
-        functions: the outputs' errors as functions of a hidden layer, or of the inputs; None
-            before all bounds are known, or where they are too much work.
-        worst: (sample, input) the worst inputs of the data set, once they are known.
-        files: how many files that were left it knows.
-    """
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """The ticket cannot be certified: another is to be built, by a tighter tolerance."""
 
     material: Material
-    ticket: Ticket
-    walk: CertifiedLayers
-    functions: list[LinearFunction] | None = None
-    worst: NDArray[np.float32] | None = None
-    files: int = 1
-    _copies: dict[int, LayerCopies] = field(default_factory=dict)
-    _compact: tuple[CompactLayer, ...] | None = None
-
-    @property
-    def hidden(self) -> int:
-        """Hidden layers of the target."""
-        return len(self.material.network.layers) - 1
-
-    @property
-    def copies(self) -> dict[int, LayerCopies]:
-        """The layers of copies by the number of the target layer."""
-        if not self._copies:
-            live = live_neurons(self.ticket)
-            found = layers_of_copies(self.ticket, self.material.network, live)
-            self._copies = {copies.layer.target_layer: copies for copies in found}
-        return self._copies
-
-    @property
-    def compact(self) -> tuple[CompactLayer, ...]:
-        """The ticket as it is run on data."""
-        if self._compact is None:
-            self._compact = compact(ticket_layers(self.ticket))
-        return self._compact
+    tightening: float
 
 
-def begin_inspection(material: Material, ticket: Ticket) -> Inspection:
-    """The inspection of a ticket that was built: the first of the files that are left holds it."""
-    layers = ticket_layers(ticket)
-    walk = CertifiedLayers(ticket, material.network, layers, material.specification)
-    inspection = Inspection(material, ticket, walk)
-    if walk.at_outputs:
-        inspection.functions = walk.output_functions()
-    return inspection
-
-
-def take_up(inspection: Inspection, left: StageFile) -> None:
-    """Go on with what somebody left after the ticket."""
-    inspection.files += 1
-    part = load_part(left.file)
-    if BOUNDS in left.holds:
-        inspection.walk.add(decode_bounds(part.named(BOUNDS)))
-        if inspection.walk.at_outputs:
-            inspection.functions = inspection.walk.output_functions()
-    if FUNCTIONS in left.holds:
-        inspection.functions = decode_functions(part.named(FUNCTIONS))
-    if WORST in left.holds:
-        inspection.worst = part.named(WORST).arrays["inputs"]
-
-
-def certificate_parts(
-    inspection: Inspection, stage: int, problems_per_shard: int
-) -> list[Document] | None:
-    """Parts of a certificate's stage; None when the certificate is complete before it."""
-    hidden, walk = inspection.hidden, inspection.walk
-    most = CELLS_PER_PROBLEM * problems_per_shard
-    if stage < hidden:
-        next_layer = walk.next
-        ranges = _ranges(next_layer.layer, next_layer.live, next_layer.target.inputs, most)
-        return [_part("bound", stage + 1, *each) for each in ranges]
-    if stage >= 2 * hidden or inspection.functions is None:
-        return None
-    number = 2 * hidden - stage
-    difference = walk.enclosure.copies[number - 1].difference
-    ranges = _ranges(difference.layer, difference.live, difference.target.inputs, most)
-    return [_part("pass_on", number, *each) for each in ranges]
-
-
-def observation_parts(inspection: Inspection, problems_per_shard: int) -> list[Document]:
-    """Parts that verify the ticket, run it on the data, and search the domain."""
-    cells = CELLS_PER_PROBLEM * problems_per_shard
-    step = samples_per_tile(np.float32)
-    parts = [_part("search", None, first, first + step) for first in ALL_STARTS[::step]]
-    dataset = inspection.material.dataset
-    if dataset is not None:
-        products = PRODUCTS_PER_PROBLEM * problems_per_shard
-        tiles = max(1, products // (max(inspection.ticket.parameters, 1) * SAMPLES_PER_TILE))
-        step, samples = tiles * SAMPLES_PER_TILE, len(dataset.labels)
-        parts += [
-            _part("evaluate", None, first, min(first + step, samples))
-            for first in range(0, samples, step)
-        ]
-    for number, copies in inspection.copies.items():
-        ranges = _ranges(copies.layer, copies.live, copies.target.inputs, cells)
-        parts += [_part("verify", number, *each) for each in ranges]
-    return parts
-
-
-def worst_inputs_part() -> Document:
-    """The part that searches from the worst inputs of the data."""
-    return _part("search", None, 0, 0)
-
-
-def _part(task: str, target_layer: int | None, first: int, last: int) -> Document:
-    return {"task": task, "target_layer": target_layer, "first": first, "last": last}
-
-
-def _ranges(
-    layer: TicketLayer, live: NDArray[np.int64], units: int, most: int
-) -> list[tuple[int, int]]:
-    """Live copies first ... last - 1, of whole neurons and about ``most`` cells."""
-    if live.size == 0:
-        return []
-    work = np.diff(layer.mask.offsets)[live] + units
-    before = np.cumsum(work) - work
-    begins = np.flatnonzero(np.diff(live // layer.block_size, prepend=-1))
-    firsts = begins[np.flatnonzero(np.diff(before[begins] // most, prepend=-1))]
-    return list(pairwise([*firsts.tolist(), live.size]))
-
-
-def check_part(
-    inspection: Inspection, document: Document, file: Path, cancel: AskCancel = never_cancel
+def check(
+    request: PipelineRequest,
+    document: Document,
+    left: Sequence[FinishedShard],
+    cancel: AskCancel,
 ) -> None:
-    """Do a part and write what it found.
-
-    Raises:
-        EngineError: code VERIFICATION_FAILED, when the ticket cannot be what it claims.
-    """
-    first, last = document["first"], document["last"]
-    match document["task"]:
-        case "bound":
-            found = encode_bounds(inspection.walk.bound_next(first, last))
-        case "pass_on":
-            found = encode_passed(
-                inspection.walk.pass_on(
-                    inspection.functions or [], document["target_layer"], first, last
-                )
-            )
-        case "verify":
-            found = _verify(inspection, document["target_layer"], first, last)
-        case "evaluate":
-            found = _evaluate(inspection, first, last)
-        case "search":
-            found = _search(inspection, range(first, last), cancel)
-        case task:
-            raise EngineError(f"{task} is no part of a check", code="INVALID_PIECE")
-    save_part(found, file)
+    """Do a part of the checks and write the request's file."""
+    own = [each for each in left if each.document["attempt"] == document["attempt"]]
+    check_part(_inspect(request, own), document, request.ticket, cancel)
 
 
-def _verify(inspection: Inspection, target_layer: int, first: int, last: int) -> Part:
-    try:
-        copies = inspection.copies[target_layer]
-    except StructureError as error:
-        raise EngineError(
-            f"the constructed ticket does not verify (STRUCTURE: {error}); this is a defect of the "
-            "engine, please report it with the spec",
-            code="VERIFICATION_FAILED",
-        ) from error
-    tolerance = inspection.material.specification.tolerance.parameter
-    check = check_parameters(copies, tolerance, first, last)
-    return Part({"counts": check.counts}, {"largest": check.largest, "reason": check.reason})
+def begin_checks(
+    request: PipelineRequest,
+    material: Material,
+    ticket: Ticket,
+    left: Document,
+    problems_per_shard: int,
+) -> DividedWork | Retry:
+    """The first shards that check a ticket whose file is the request's; ``left`` describes it."""
+    inspection = begin_inspection(material, ticket)
+    _keep(request, left["attempt"], inspection)
+    parts = certificate_parts(inspection, 0, problems_per_shard)
+    if parts is None:
+        return _certified(inspection, left, problems_per_shard)
+    unproved = material.specification.tolerance.output is not None
+    free = [] if unproved else free_parts(inspection, problems_per_shard)
+    return _work(inspection, [*free, *parts], left, concludes=False)
 
 
-def _evaluate(inspection: Inspection, first: int, last: int) -> Part:
-    material = inspection.material
-    assert material.dataset is not None
-    network, specification = material.network, material.specification
-    inputs = normalise(material.dataset, specification.input, network.inputs)[first:last]
-    found = observe_samples(
-        inspection.compact,
-        network,
-        specified_activation(specification),
-        inputs,
-        material.dataset.labels[first:last],
-    )
-    said = found.predictions
-    counts = [said.target_right, said.ticket_right, said.agreed, said.samples]
-    return Part({"worst": found.worst, "errors": found.errors, "counts": np.array(counts)}, {})
+def go_on_checking(
+    request: PipelineRequest,
+    own: Sequence[FinishedShard],
+    problems_per_shard: int,
+    watch: Stopwatch,
+) -> DividedWork | dict[str, Any] | Retry:
+    """What follows shards that check a ticket; ``own`` are all of this attempt that are done."""
+    left = [shard for shard in own if LEFT in shard.document]
+    inspection = _inspect(request, left)
+    results = [CheckResult(each.document, each.file) for each in own if "task" in each.document]
+    stage = left[-1].document["stage"] + 1
+    common = {name: left[-1].document[name] for name in ("attempt", "tightening")}
+    if certificate_parts(inspection, stage, problems_per_shard) is None:
+        return _conclude(request, own, inspection, watch)
+    stage_file = put_together(inspection, stage, results, request.ticket)
+    document = {LEFT: list(stage_file.holds), "stage": stage} | common
+    parts = certificate_parts(inspection, stage + 1, problems_per_shard)
+    if parts is not None:
+        return _work(inspection, parts, document, concludes=False)
+    if inspection.material.specification.tolerance.output is None:
+        return _work(inspection, [], document, concludes=True)
+    return _certified(inspection, document, problems_per_shard)
 
 
-def _search(inspection: Inspection, starts: range, cancel: AskCancel) -> Part:
-    material = inspection.material
-    specification = material.specification
-    found = search_largest_error(
-        ticket_layers(inspection.ticket),
-        material.network,
-        specified_activation(specification),
-        specification.input,
-        starts=starts,
-        seed=specification.source.seed,
-        also_from=None if starts else inspection.worst,
-        cancel=cancel,
-    )
-    return Part({}, {"error": found.error})
+def _certified(
+    inspection: Inspection, left: Document, problems_per_shard: int
+) -> DividedWork | Retry:
+    """All other checks, or another attempt where the certificate is not good enough."""
+    material, attempt = inspection.material, left["attempt"]
+    specification, tightening = material.specification, left["tightening"]
+    proved = certificate(inspection)
+    tighter = next_tightening(specification, proved, tightening)
+    if tighter is not None:
+        check_attempts(attempt, specification, proved)
+        return Retry(material, tighter)
+    return _work(inspection, free_parts(inspection, problems_per_shard), left, concludes=True)
 
 
-def put_together(
-    inspection: Inspection, stage: int, results: Sequence[CheckResult], file: Path
-) -> StageFile:
-    """Go on by what the parts of a stage found, and leave a file for the next ones.
-
-    Args:
-        inspection: up to the stages before.
-        stage: its number.
-        results: of all its parts.
-        file: to write.
-    """
-    left: dict[str, Part] = {}
-    if stage < inspection.hidden:
-        parts = [load_part(result.file) for result in _of("bound", results)]
-        left[BOUNDS] = encode_bounds(join_bounds([decode_bounds(part) for part in parts]))
-    elif stage < 2 * inspection.hidden and inspection.functions is not None:
-        left[FUNCTIONS] = encode_functions(_descended(inspection, stage, results))
-    samples = _samples(results)
-    if samples is not None:
-        left[WORST] = Part({"inputs": samples.worst}, {})
-    save_part(combine(left), file)
-    stage_file = StageFile(tuple(left), file)
-    take_up(inspection, stage_file)
-    return stage_file
+def _conclude(
+    request: PipelineRequest,
+    own: Sequence[FinishedShard],
+    inspection: Inspection,
+    watch: Stopwatch,
+) -> DividedWork | dict[str, Any]:
+    """The report; before it, once the data is evaluated, a search from its worst inputs."""
+    left = [shard.document for shard in own if LEFT in shard.document]
+    searched = any(WORST in document[LEFT] for document in left)
+    if inspection.material.dataset is not None and not searched:
+        results = [CheckResult(each.document, each.file) for each in own if "task" in each.document]
+        stage_file = leave_worst_inputs(inspection, results, request.ticket)
+        common = {name: left[-1][name] for name in ("attempt", "tightening", "stage")}
+        document = {LEFT: list(stage_file.holds)} | common
+        return _work(inspection, [worst_inputs_part()], document, concludes=True)
+    return _finish(request, own, inspection, watch)
 
 
-def _descended(
-    inspection: Inspection, stage: int, results: Sequence[CheckResult]
-) -> list[LinearFunction]:
-    """The functions one layer further down."""
-    functions, number = inspection.functions or [], 2 * inspection.hidden - stage
-    passed: list[Passed | None] = [None] * len(functions)
-    for result in _of("pass_on", results):
-        for place, more in enumerate(decode_passed(load_part(result.file))):
-            before = passed[place]
-            if before is not None and more is not None:
-                before += more
-            elif more is not None:
-                passed[place] = more
-    for function, found in zip(functions, passed, strict=True):
-        inspection.walk.enclosure.descend(function, number, found)
-    return functions
+def _work(
+    inspection: Inspection, parts: list[Document], left: Document, *, concludes: bool
+) -> DividedWork:
+    stage = left["stage"] + 1
+    common = {"attempt": left["attempt"], "tightening": left["tightening"], "stage": stage}
+    # at least one part for each stage that is to come
+    expected = 0 if concludes else 2 * inspection.hidden - stage - 1
+    return DividedWork(tuple(part | common for part in parts), max(0, expected), left, concludes)
 
 
-def _of(task: str, results: Sequence[CheckResult]) -> list[CheckResult]:
-    """The results of a kind of part, in the order of what they are about."""
-    own = [result for result in results if result.document["task"] == task]
-    return sorted(own, key=lambda each: (each.document["target_layer"], each.document["first"]))
+def _finish(
+    request: PipelineRequest,
+    own: Sequence[FinishedShard],
+    inspection: Inspection,
+    watch: Stopwatch,
+) -> dict[str, Any]:
+    """The report, with the ticket's file where the request wants it."""
+    results = [CheckResult(each.document, each.file) for each in own if "task" in each.document]
+    certified = certificate(inspection)
+    found = verdict(inspection, results, certified)
+    require_valid(found)
+    ticket = next(each for each in own if TICKET in each.document.get(LEFT, ()))
+    request.ticket.symlink_to(ticket.file)
+    watch.stage_done("verify")
+    made = ticket.document["made"]
+    return describe_result(made, found, certified, observation(results), _seconds(own, watch))
 
 
-def _samples(results: Sequence[CheckResult]) -> SampleErrors | None:
-    """What was seen on the data."""
-    own = [result for result in results if result.document["task"] == "evaluate"]
-    own.sort(key=lambda each: int(each.document["first"]))
-    parts = [load_part(result.file).arrays for result in own]
-    if not parts:
-        return None
-    return join_samples(
-        [
-            SampleErrors(
-                float(part["errors"].max()),
-                part["worst"],
-                part["errors"],
-                Predictions(*part["counts"].tolist()),
-            )
-            for part in parts
-        ]
-    )
+def _seconds(own: Sequence[FinishedShard], watch: Stopwatch) -> dict[str, float]:
+    """Seconds of all workers together, by what they did."""
+    spent = dict.fromkeys(("load", "construct", "verify", "evaluate"), 0.0)
+    for shard in own:
+        spent[STAGE_OF_TASK[shard.document.get("task", BUILD)]] += shard.seconds
+    spent["verify"] += watch.seconds["verify"]
+    return spent | {"total": sum(spent.values())}
 
 
-def certificate(inspection: Inspection) -> Certificate:
-    """The certificate, once its stages are over."""
-    return inspection.walk.certificate(inspection.functions)
+_inspections: dict[str, Inspection] = {}
+"""The one that this process looked into last: its ticket is read and drawn once."""
 
 
-def verdict(
-    inspection: Inspection, results: Sequence[CheckResult], certified: Certificate
-) -> Verdict:
-    """The verdict, once all parts that verify are done."""
-    ticket, network = inspection.ticket, inspection.material.network
-    reasons = identity_reasons(ticket, network) + (
-        shape_reasons(ticket, network) or claim_reasons(ticket, live_neurons(ticket))
-    )
-    parts = [load_part(result.file) for result in _of("verify", results)]
-    checks = [
-        ParameterCheck(part.figures["largest"], part.figures["reason"], part.arrays["counts"])
-        for part in parts
-    ]
-    specification = inspection.material.specification
-    return conclude_verdict(specification, reasons, checks, lambda: certified)
+def _inspect(request: PipelineRequest, left: Sequence[FinishedShard]) -> Inspection:
+    """The inspection of a ticket that was built, with all files that were left for it."""
+    attempt = left[0].document["attempt"]
+    files = [StageFile(tuple(each.document[LEFT]), each.file) for each in left]
+    found = _inspections.get(_key(request, attempt))
+    if found is None or found.files > len(files):
+        _inspections.clear()
+        found = begin_inspection(load_material(request), read_ticket(files[0].file)[0])
+        _keep(request, attempt, found)
+    for file in files[found.files :]:
+        take_up(found, file)
+    return found
 
 
-def observation(results: Sequence[CheckResult]) -> Observation:
-    """The largest errors found, once everything is done."""
-    searches = [result for result in results if result.document["task"] == "search"]
-    errors = [load_part(result.file).figures["error"] for result in searches]
-    return Observation(_samples(results), max(errors))
+def _keep(request: PipelineRequest, attempt: int, inspection: Inspection) -> None:
+    _inspections.clear()
+    _inspections[_key(request, attempt)] = inspection
+
+
+def _key(request: PipelineRequest, attempt: int) -> str:
+    specification = request.specification.model_dump_json()
+    return f"{request.checkpoint} {request.dataset} {attempt} {specification}"
+
+
+def forget_inspection() -> None:
+    """Let go of the ticket that this process has looked into."""
+    _inspections.clear()

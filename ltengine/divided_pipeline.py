@@ -21,29 +21,22 @@ from ltengine.blueprint import Blueprint, draw_blueprint
 from ltengine.certified_construction import (
     ConstructedTicket,
     assemble_ticket,
-    check_attempts,
     first_tightening,
-    next_tightening,
 )
 from ltengine.construction import Construction
 from ltengine.copies_builder import expected_problems
 from ltengine.device import cell_solver, choose_device
 from ltengine.divided_checks import (
-    TICKET,
-    WORST,
-    CheckResult,
-    Inspection,
-    StageFile,
-    begin_inspection,
-    certificate,
-    certificate_parts,
-    check_part,
-    observation,
-    observation_parts,
-    put_together,
-    take_up,
-    verdict,
-    worst_inputs_part,
+    BUILD,
+    LEFT,
+    DividedWork,
+    Document,
+    FinishedShard,
+    Retry,
+    begin_checks,
+    check,
+    forget_inspection,
+    go_on_checking,
 )
 from ltengine.division import (
     Shard,
@@ -53,6 +46,7 @@ from ltengine.division import (
     plan_wave,
     waves,
 )
+from ltengine.inspection import TICKET
 from ltengine.piece_file import load_piece, load_reads, save_piece
 from ltengine.pipeline import (
     Material,
@@ -60,27 +54,11 @@ from ltengine.pipeline import (
     Stopwatch,
     construct_ticket,
     describe_construction,
-    describe_result,
     load_material,
-    require_valid,
 )
 from ltengine.progress import AskCancel, ReportProgress, ignore_progress, never_cancel, step
 from ltengine.specification import Specification
-from ltengine.ticket_file import read_ticket, save_ticket
-
-BUILD = "build"
-"""The task of a shard that builds rows; others check a part of the ticket."""
-LEFT = "left"
-"""What a document of a file that was left says it holds."""
-STAGE_OF_TASK = {
-    BUILD: "construct",
-    "bound": "verify",
-    "pass_on": "verify",
-    "verify": "verify",
-    "evaluate": "evaluate",
-    "search": "evaluate",
-}
-Document = dict[str, Any]
+from ltengine.ticket_file import save_ticket
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,34 +72,6 @@ class Division:
 
     least_problems: int
     problems_per_shard: int
-
-
-@dataclass(frozen=True, slots=True)
-class DividedWork:
-    """Shards that can be done now.
-
-    Attributes:
-        shards: their documents.
-        expected: about how many more will follow in later waves.
-        left: the document of the request's file, which these shards and later ones need; None
-            where no file was written.
-    """
-
-    shards: tuple[Document, ...]
-    expected: int
-    left: Document | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class FinishedShard:
-    """A document, and the file of what was made of it: of a shard's, or of one that was left.
-
-    ``seconds`` is how long that took.
-    """
-
-    document: Document
-    file: Path
-    seconds: float = 0.0
 
 
 def construct_or_divide(
@@ -182,7 +132,7 @@ def do_shard(
         EngineError: as ``construct``, or code VERIFICATION_FAILED.
     """
     if document["task"] != BUILD:
-        _check(request, document, left, cancel)
+        check(request, document, left, cancel)
         return {"task": document["task"]}
     spec = request.specification.model_dump_json()
     material, blueprint = _blueprint(request.checkpoint, spec, document["tightening"])
@@ -231,7 +181,8 @@ def go_on(
     attempt = max(shard.document["attempt"] for shard in finished)
     own = [shard for shard in finished if shard.document["attempt"] == attempt]
     if any(LEFT in shard.document for shard in own):
-        return _go_on_checking(request, own, problems_per_shard, watch)
+        checked = go_on_checking(request, own, problems_per_shard, watch)
+        return _or_another_attempt(checked, attempt, problems_per_shard)
     material = load_material(request)
     tightening = own[0].document["tightening"]
     blueprint = _draw(material, tightening)
@@ -245,153 +196,22 @@ def go_on(
     made = describe_construction(material, found, digest, file_bytes)
     common = {"attempt": attempt, "tightening": tightening}
     left = {LEFT: [TICKET], "stage": -1, "made": made} | common
-    inspection = begin_inspection(material, ticket)
-    _keep_inspection(request, attempt, inspection)
-    return _plan_checks(inspection, own, left, problems_per_shard) or _finish(
-        request, [*own, FinishedShard(left, request.ticket)], inspection, watch
-    )
+    begun = begin_checks(request, material, ticket, left, problems_per_shard)
+    return _or_another_attempt(begun, attempt, problems_per_shard)
 
 
-def _check(
-    request: PipelineRequest,
-    document: Document,
-    left: Sequence[FinishedShard],
-    cancel: AskCancel,
-) -> None:
-    own = [each for each in left if each.document["attempt"] == document["attempt"]]
-    check_part(_inspect(request, own), document, request.ticket, cancel)
-
-
-def _go_on_checking(
-    request: PipelineRequest,
-    own: Sequence[FinishedShard],
-    problems_per_shard: int,
-    watch: Stopwatch,
+def _or_another_attempt(
+    following: DividedWork | dict[str, Any] | Retry, attempt: int, problems_per_shard: int
 ) -> DividedWork | dict[str, Any]:
-    """What follows a stage of checks; ``own`` are the shards of this attempt."""
-    left = [shard for shard in own if LEFT in shard.document]
-    inspection = _inspect(request, left)
-    stage = max(shard.document["stage"] for shard in own if "stage" in shard.document)
-    results = [
-        CheckResult(shard.document, shard.file)
-        for shard in own
-        if shard.document.get("stage") == stage and LEFT not in shard.document
-    ]
-    before = left[-1].document
-    common = {name: before[name] for name in ("attempt", "tightening")}
-    stage_file = put_together(inspection, stage, results, request.ticket)
-    document = {LEFT: list(stage_file.holds), "stage": stage} | common
-    following = _plan_checks(inspection, own, document, problems_per_shard)
-    return following or _finish(request, own, inspection, watch)
-
-
-def _plan_checks(
-    inspection: Inspection,
-    own: Sequence[FinishedShard],
-    left: Document,
-    problems_per_shard: int,
-) -> DividedWork | None:
-    """The shards of the next stage, or of another attempt; None when everything is checked."""
-    stage = left["stage"] + 1
-    parts = certificate_parts(inspection, stage, problems_per_shard)
-    material = inspection.material
-    if parts is None and material.specification.tolerance.output is not None:
-        tighter = _tighter(inspection, left)
-        if tighter is not None:
-            blueprint = _draw(material, tighter)
-            return _first_wave(blueprint, problems_per_shard, left["attempt"] + 1, tighter)
-    done = {shard.document.get("task") for shard in own}
-    provable = material.specification.tolerance.output is None or parts is None
-    observing: list[Document] = []
-    if provable and "verify" not in done:
-        observing = observation_parts(inspection, problems_per_shard)
-    elif WORST in left[LEFT]:
-        observing = [worst_inputs_part()]
-    # a search takes longest, so it is begun first
-    shards = [*observing, *(parts or [])]
-    if not shards:
-        return None
-    common = {"attempt": left["attempt"], "tightening": left["tightening"], "stage": stage}
-    documents = tuple(shard | common for shard in shards)
-    return DividedWork(documents, _expected_checks(inspection, stage, len(shards)), left)
-
-
-def _expected_checks(inspection: Inspection, stage: int, now: int) -> int:
-    """About how many parts of checks are to follow those of a stage."""
-    stages = 2 * inspection.hidden - stage - 1
-    return max(0, min(stages, now * stages))
-
-
-def _tighter(inspection: Inspection, left: Document) -> float | None:
-    """By what another attempt must multiply the tolerance; None where this one is good enough."""
-    specification, tightening = inspection.material.specification, left["tightening"]
-    proved = certificate(inspection)
-    tighter = next_tightening(specification, proved, tightening)
-    if tighter is not None:
-        check_attempts(left["attempt"], specification, proved)
-    return tighter
-
-
-def _finish(
-    request: PipelineRequest,
-    own: Sequence[FinishedShard],
-    inspection: Inspection,
-    watch: Stopwatch,
-) -> dict[str, Any]:
-    """The report, with the ticket's file where the request wants it."""
-    results = [CheckResult(each.document, each.file) for each in own if "task" in each.document]
-    certified = certificate(inspection)
-    found = verdict(inspection, results, certified)
-    require_valid(found)
-    ticket = next(each for each in own if TICKET in each.document.get(LEFT, ()))
-    if ticket.file != request.ticket:
-        request.ticket.unlink(missing_ok=True)
-        request.ticket.symlink_to(ticket.file)
-    watch.stage_done("verify")
-    made = ticket.document["made"]
-    return describe_result(made, found, certified, observation(results), _seconds(own, watch))
-
-
-def _seconds(own: Sequence[FinishedShard], watch: Stopwatch) -> dict[str, float]:
-    """Seconds of all workers together, by what they did."""
-    spent = dict.fromkeys(("load", "construct", "verify", "evaluate"), 0.0)
-    for shard in own:
-        spent[STAGE_OF_TASK[shard.document.get("task", BUILD)]] += shard.seconds
-    spent["verify"] += watch.seconds["verify"]
-    return spent | {"total": sum(spent.values())}
-
-
-_inspections: dict[str, Inspection] = {}
-"""The one that this process looked into last: its ticket is read and drawn once."""
-
-
-def _inspect(request: PipelineRequest, left: Sequence[FinishedShard]) -> Inspection:
-    """The inspection of a ticket that was built, with all files that were left for it."""
-    attempt = left[0].document["attempt"]
-    files = [StageFile(tuple(each.document[LEFT]), each.file) for each in left]
-    found = _inspections.get(_inspection_key(request, attempt))
-    if found is None or found.files > len(files):
-        _inspections.clear()
-        found = begin_inspection(load_material(request), read_ticket(files[0].file)[0])
-        _keep_inspection(request, attempt, found)
-    for file in files[found.files :]:
-        take_up(found, file)
-    return found
-
-
-def _keep_inspection(request: PipelineRequest, attempt: int, inspection: Inspection) -> None:
-    _inspections.clear()
-    _inspections[_inspection_key(request, attempt)] = inspection
-
-
-def _inspection_key(request: PipelineRequest, attempt: int) -> str:
-    specification = request.specification.model_dump_json()
-    return f"{request.checkpoint} {request.dataset} {attempt} {specification}"
+    if not isinstance(following, Retry):
+        return following
+    blueprint = _draw(following.material, following.tightening)
+    return _first_wave(blueprint, problems_per_shard, attempt + 1, following.tightening)
 
 
 def forget_divided() -> None:
     """Let go of what this process keeps of the divided construction it worked on last."""
-    _inspections.clear()
+    forget_inspection()
     _blueprint.cache_clear()
 
 

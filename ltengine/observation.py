@@ -47,7 +47,8 @@ SEARCH_STREAM = 1 << 16
 WORST_INPUTS = 16
 """Of a data set: the search starts from these too."""
 STEPS = 32
-ALL_STARTS = range(32)
+STARTS, CELLS_OF_HALF_THE_STARTS = 32, 1 << 27
+"""Larger tickets are searched from half as many points."""
 SHRINKING = 0.85**STEPS
 """The last step is this times as long as the first."""
 MOST_PRODUCTS, FEWEST_STEPS = 1 << 30, 16
@@ -154,7 +155,7 @@ def search_largest_error(
     activation: Activation,
     domain: InputSpecification,
     *,
-    starts: range = ALL_STARTS,
+    starts: range | None = None,
     steps: int | None = None,
     seed: int = 0,
     also_from: NDArray[np.float32] | None = None,
@@ -167,13 +168,16 @@ def search_largest_error(
         network: the target.
         activation: between its layers.
         domain: raw inputs' range and normalisation.
-        starts: points of the domain to start from, by number.
+        starts: points of the domain to start from, by number; None: as many as a ticket of this
+            size can afford.
         steps: of each search; None: as many as a ticket of this size can afford.
         seed: of the starting points.
         also_from: (sample, input) normalised inputs to start from as well.
         cancel: asked before each step; the search then ends with what it has found.
     """
     small = compact(layers)
+    if starts is None:
+        starts = affordable_starts(sum(int(layer.offsets[-1]) for layer in layers))
     low, high = domain.normalised_low, domain.normalised_high
     x = starting_points(domain, network.inputs, starts, seed)
     given = np.zeros((network.inputs, 0)) if also_from is None else also_from.T.astype(np.float64)
@@ -196,6 +200,11 @@ def search_largest_error(
                 pass  # raises what a climb has raised
     best = np.concatenate([climb.best for climb in climbs], axis=1)
     return largest_error(small, network, activation, best.T.astype(np.float32))
+
+
+def affordable_starts(cells: int) -> range:
+    """Points of the domain from which a ticket of so many cells is searched."""
+    return range(STARTS if cells <= CELLS_OF_HALF_THE_STARTS else STARTS // 2)
 
 
 def affordable_steps(cells: int) -> int:

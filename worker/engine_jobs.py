@@ -12,15 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from ltengine.comparison import compare_figures, compare_files
-from ltengine.divided_pipeline import (
-    DividedWork,
-    Division,
-    FinishedShard,
-    construct_or_divide,
-    do_shard,
-    forget_divided,
-    go_on,
-)
+from ltengine.divided_checks import DividedWork, FinishedShard
+from ltengine.divided_pipeline import Division, construct_or_divide, do_shard, forget_divided, go_on
 from ltengine.estimation import estimate_files
 from ltengine.export.formats import ExportFormat
 from ltengine.export.writing import export_ticket

@@ -83,13 +83,15 @@ class Divided:
     """The job goes on as these shards, and about `expected` more that follow from them.
 
     They, and later ones, need the file that was left where the job's was to be: `left` is its
-    document, None where there is none. It took so many `seconds`.
+    document, None where there is none. It took so many `seconds`. What follows them `concludes` the
+    job, or merges.
     """
 
     job: str
     shards: list[dict[str, Any]]
     expected: int
     left: dict[str, Any] | None = None
+    concludes: bool = False
     seconds: float = 0.0
 
 

@@ -19,7 +19,7 @@ from typing import BinaryIO
 import structlog
 from opentelemetry.trace import Span
 
-from ltengine.divided_pipeline import DividedWork
+from ltengine.divided_checks import DividedWork
 from ltengine.errors import Canceled as EngineCanceled
 from ltengine.errors import EngineError
 from ltengine.pipeline import warm_up
@@ -92,6 +92,7 @@ def run(request: Run, inbox: Inbox, reporter: Reporter) -> Message:
                 list(result.shards),
                 result.expected,
                 result.left,
+                result.concludes,
                 time.perf_counter() - started,
             )
         else:

@@ -4,16 +4,25 @@ from __future__ import annotations
 
 from typing import Any
 
-from service.domain import ClaimedJob, FinishedShard, JobKind, PlannedShards, ShardKind
+from service.domain import MERGES, ClaimedJob, FinishedShard, JobKind, PlannedShards, ShardKind
 from service.settings import Settings
 from service.store import Transaction
 from service.store.blobs import BlobStore
 from worker.protocol import Divided
 
+_KIND_OF_TASK = {
+    "build": ShardKind.BUILD,
+    "bound": ShardKind.CERTIFY,
+    "pass_on": ShardKind.CERTIFY,
+    "verify": ShardKind.CHECK,
+    "evaluate": ShardKind.CHECK,
+    "search": ShardKind.CHECK,
+}
+
 
 def makes_part(claimed: ClaimedJob) -> bool:
     """Whether what is claimed is a shard that ends with a file of its own, and not a merge."""
-    return claimed.shard is not None and claimed.shard.kind is not ShardKind.MERGE
+    return claimed.shard is not None and claimed.shard.kind not in MERGES
 
 
 def work_kind(claimed: ClaimedJob) -> str:
@@ -55,9 +64,8 @@ def divide(tx: Transaction, claimed: ClaimedJob, divided: Divided, sha256: str |
     left = None
     if divided.left is not None and sha256 is not None:
         left = FinishedShard(divided.left, sha256, divided.seconds)
-    builds = all(document.get("task") == "build" for document in divided.shards)
-    kind = ShardKind.BUILD if builds else ShardKind.CHECK
-    planned = PlannedShards(tuple(divided.shards), divided.expected, kind, left)
+    shards = tuple((_KIND_OF_TASK[document["task"]], document) for document in divided.shards)
+    planned = PlannedShards(shards, divided.expected, divided.concludes, left)
     if claimed.shard is None:
         return tx.shards.plan(claimed.job.id, claimed.lease_token, planned)
     return tx.shards.extend(claimed.shard.id, claimed.lease_token, planned)

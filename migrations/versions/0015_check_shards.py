@@ -1,4 +1,4 @@
-"""Shards may check a ticket, not only build it."""
+"""Shards may certify and check a ticket, not only build it."""
 
 from alembic import op
 
@@ -22,7 +22,7 @@ def _allow(kinds: str) -> None:
 
 
 def upgrade() -> None:
-    _allow("'build', 'check', 'merge'")
+    _allow("'build', 'certify', 'check', 'merge', 'conclude'")
 
 
 def downgrade() -> None:
@@ -30,15 +30,15 @@ def downgrade() -> None:
     op.execute(
         "UPDATE jobs SET status = 'queued', stage = 'queued', done = 0, total = 0, "
         "shards = NULL, shards_done = NULL WHERE status = 'running' AND id IN "
-        "(SELECT job_id FROM job_shards WHERE kind = 'check')"
+        "(SELECT job_id FROM job_shards WHERE kind NOT IN ('build', 'merge'))"
     )
     op.execute(
         "UPDATE jobs SET status = 'canceled', finished_at = CURRENT_TIMESTAMP "
         "WHERE status = 'canceling' AND id IN "
-        "(SELECT job_id FROM job_shards WHERE kind = 'check')"
+        "(SELECT job_id FROM job_shards WHERE kind NOT IN ('build', 'merge'))"
     )
     op.execute(
         "DELETE FROM job_shards WHERE job_id IN "
-        "(SELECT job_id FROM job_shards WHERE kind = 'check')"
+        "(SELECT job_id FROM job_shards WHERE kind NOT IN ('build', 'merge'))"
     )
     _allow("'build', 'merge'")

@@ -29,6 +29,7 @@ from service.domain.limits import Limits, Standing, UsageLine
 from service.domain.mlflow import MlflowDelivery
 from service.domain.problems import Problem
 from service.domain.shards import (
+    MERGES,
     FinishedShard,
     PlannedShards,
     Shard,
@@ -59,6 +60,7 @@ from service.domain.workers import CudaDevice, Worker
 
 __all__ = [
     "HIGHEST_PRIORITY",
+    "MERGES",
     "METRICS",
     "SEED",
     "ApiKey",

@@ -13,10 +13,18 @@ class ShardKind(StrEnum):
 
     BUILD = "build"
     """Builds some rows of a layer."""
+    CERTIFY = "certify"
+    """Bounds a part of the error of the ticket that was built."""
     CHECK = "check"
-    """Verifies, bounds, evaluates or searches a part of the ticket that was built."""
+    """Verifies, evaluates or searches a part of it: nothing waits for that but the conclusion."""
     MERGE = "merge"
-    """Once all shards before it are done: plans the next ones, or ends the job."""
+    """Once all shards before it but checks are done: plans the next ones."""
+    CONCLUDE = "conclude"
+    """Once all shards before it are done: ends the job, or plans what is still to be checked."""
+
+
+MERGES = (ShardKind.MERGE, ShardKind.CONCLUDE)
+"""Kinds that wait for others, and make nothing of their own."""
 
 
 class ShardStatus(StrEnum):
@@ -68,15 +76,15 @@ class PlannedShards:
     """Shards as the engine planned them.
 
     Attributes:
-        documents: of shards to build or to check.
+        shards: each one's kind and document.
         expected: about how many more will follow.
-        kind: of them all.
+        concludes: whether a conclusion follows them, and not a merge.
         left: what the merge that planned them left for those after it, if it left anything.
     """
 
-    documents: tuple[dict[str, Any], ...]
+    shards: tuple[tuple[ShardKind, dict[str, Any]], ...]
     expected: int
-    kind: ShardKind = ShardKind.BUILD
+    concludes: bool = False
     left: FinishedShard | None = None
 
 
@@ -89,8 +97,8 @@ class ShardTask:
         index: its number within the job.
         kind: what to do.
         attempt: how many times it was started.
-        document: of a shard to build or to check, else None.
-        finished: what a merge is to merge, or what merges left for a shard that checks.
+        document: of a shard that makes something of its own, else None.
+        finished: what a merge or a conclusion is about, or what merges left for other shards.
         job_seconds: since the job started.
     """
 

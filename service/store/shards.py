@@ -14,6 +14,7 @@ from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select, u
 from sqlalchemy.orm import aliased
 
 from service.domain import (
+    MERGES,
     ClaimedJob,
     FinishedShard,
     JobDevice,
@@ -134,7 +135,7 @@ class ShardRepository:
         until = self._scope.after(lease_seconds)
         self._scope.change(update(JobShardRow).where(held).values(lease_expires_at=until))
         if progress is not None:
-            merging = select(JobShardRow.job_id).where(held, JobShardRow.kind == ShardKind.MERGE)
+            merging = select(JobShardRow.job_id).where(held, JobShardRow.kind.in_(MERGES))
             job_id = self._scope.session.scalar(merging)
             if job_id is not None:
                 self._tell_progress(job_id, progress)
@@ -151,9 +152,7 @@ class ShardRepository:
         finished = (job.shards_done or 0) + 1
         counted = {"shards_done": finished, "stage": "shards", "done": finished}
         self._scope.change(update(JobRow).where(JobRow.id == job.id).values(counted))
-        parts = (JobShardRow.job_id == job.id, JobShardRow.kind != ShardKind.MERGE)
-        left = exists().where(*parts, JobShardRow.status.in_(_UNFINISHED))
-        if not self._scope.session.scalar(select(left)):
+        if self._merge_is_due(job.id):
             self._scope.announce(JobDevice(job.device).value)
         return True
 
@@ -264,22 +263,20 @@ class ShardRepository:
         return [_shard(row) for row in rows]
 
     def _add(self, job: JobRow, planned: PlannedShards, first: int) -> None:
-        """Insert planned shards, and after them the merge that waits for them."""
-        merge = first + len(planned.documents)
+        """Insert planned shards, and after them the merge or conclusion that waits for them."""
+        merge = ShardKind.CONCLUDE if planned.concludes else ShardKind.MERGE
         rows = [
-            self._row(job.id, first + number, planned.kind, document)
-            for number, document in enumerate(planned.documents)
+            self._row(job.id, first + number, kind, document)
+            for number, (kind, document) in enumerate([*planned.shards, (merge, None)])
         ]
-        self._scope.insert(*rows, self._row(job.id, merge, ShardKind.MERGE, None))
-        parts = (JobShardRow.job_id == job.id, JobShardRow.kind != ShardKind.MERGE)
+        self._scope.insert(*rows)
+        parts = (JobShardRow.job_id == job.id, JobShardRow.kind.not_in(MERGES))
         count = self._scope.session.scalar(select(func.count()).where(*parts)) or 0
         done = job.shards_done or 0
         total = count + planned.expected
         self._scope.change(update(JobRow).where(JobRow.id == job.id).values(shards=total))
         self._tell_progress(job.id, Progress.at("shards", done, total))
-        self._scope.announce(
-            JobDevice(job.device).value, min(len(planned.documents), _MOST_WAKE_UPS)
-        )
+        self._scope.announce(JobDevice(job.device).value, min(len(rows), _MOST_WAKE_UPS))
 
     def _row(
         self, job_id: str, index: int, kind: ShardKind, document: dict[str, Any] | None
@@ -312,7 +309,7 @@ class ShardRepository:
         )
 
     def _finished(self, shard: JobShardRow) -> tuple[FinishedShard, ...]:
-        """What a shard needs: a merge everything that was made, a check what merges left."""
+        """What a shard needs: a merge everything that was made, others what merges left."""
         if shard.kind == ShardKind.BUILD:
             return ()
         query = select(JobShardRow.document, JobShardRow.sha256, JobShardRow.report).where(
@@ -320,8 +317,8 @@ class ShardRepository:
             JobShardRow.status == ShardStatus.DONE,
             JobShardRow.sha256.is_not(None),
         )
-        if shard.kind == ShardKind.CHECK:
-            query = query.where(JobShardRow.kind == ShardKind.MERGE)
+        if shard.kind not in MERGES:
+            query = query.where(JobShardRow.kind.in_(MERGES))
         made = self._scope.session.execute(query.order_by(JobShardRow.index))
         return tuple(
             FinishedShard(document or {}, sha256 or "", float((report or {}).get("seconds", 0)))
@@ -329,13 +326,7 @@ class ShardRepository:
         )
 
     def _claimable(self, *columns: Any) -> Select[Any]:
-        """Waiting shards of running jobs; a merge once all before it are done."""
-        earlier = aliased(JobShardRow)
-        unfinished = exists().where(
-            earlier.job_id == JobShardRow.job_id,
-            earlier.index < JobShardRow.index,
-            earlier.status.in_(_UNFINISHED),
-        )
+        """Waiting shards of running jobs; a merge once those before it are done."""
         return (
             select(*columns)
             .join(JobRow, JobRow.id == JobShardRow.job_id)
@@ -345,9 +336,15 @@ class ShardRepository:
             .where(
                 JobShardRow.status == ShardStatus.WAITING,
                 JobRow.status == JobStatus.RUNNING,
-                or_(JobShardRow.kind != ShardKind.MERGE, ~unfinished),
+                or_(JobShardRow.kind.not_in(MERGES), ~_held_up()),
             )
         )
+
+    def _merge_is_due(self, job_id: str) -> bool:
+        """Whether a merge of the job waits for nothing any more."""
+        merging = (JobShardRow.kind.in_(MERGES), JobShardRow.status == ShardStatus.WAITING)
+        due = exists().where(JobShardRow.job_id == job_id, *merging, ~_held_up())
+        return bool(self._scope.session.scalar(select(due)))
 
     def _lock_job(self, shard_id: str) -> JobRow | None:
         return self._scope.session.scalar(
@@ -379,6 +376,17 @@ class ShardRepository:
         if before.stage != progress.stage:
             data = {"stage": progress.stage, "fraction": progress.fraction}
             self._scope.emit(before.tenant_id, job_id, "job.progress", data)
+
+
+def _held_up() -> ColumnElement[bool]:
+    """Whether a shard before it is not finished; checks hold up the conclusion alone."""
+    earlier = aliased(JobShardRow)
+    return exists().where(
+        earlier.job_id == JobShardRow.job_id,
+        earlier.index < JobShardRow.index,
+        earlier.status.in_(_UNFINISHED),
+        or_(earlier.kind != ShardKind.CHECK, JobShardRow.kind == ShardKind.CONCLUDE),
+    )
 
 
 def _held(shard_id: str, lease_token: str) -> ColumnElement[bool]:

@@ -8,6 +8,7 @@ import pytest
 from ltengine.activation import specified_activation
 from ltengine.evaluation import compact
 from ltengine.observation import (
+    affordable_starts,
     affordable_steps,
     largest_error,
     output_errors,
@@ -102,3 +103,5 @@ def test_a_search_of_many_cells_takes_fewer_steps() -> None:
     assert affordable_steps(1_000_000) == affordable_steps(1) == 32
     assert 16 < affordable_steps(50_000_000) < 32
     assert affordable_steps(1 << 40) == 16
+    assert affordable_starts(1_000_000) == range(32)
+    assert affordable_starts(1 << 30) == range(16)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -36,7 +37,7 @@ GONE = Problem("RUNNER_DIED", "it died")
 
 def documents(count: int, layer: int = 6) -> PlannedShards:
     found = [{"layer": layer, "first": 10 * n, "last": 10 * n + 10} for n in range(count)]
-    return PlannedShards(tuple(found), expected=2)
+    return PlannedShards(tuple((ShardKind.BUILD, each) for each in found), expected=2)
 
 
 def divide(store: Store, job: Job, count: int) -> Job:
@@ -131,7 +132,7 @@ def test_a_merge_may_add_a_wave(store: Store, divided: Job) -> None:
     finish_all(store, 3)
     claimed, merge = take(store)
     with store.begin() as tx:
-        planned = PlannedShards(documents(2, layer=4).documents, 0)
+        planned = PlannedShards(documents(2, layer=4).shards, 0)
         assert tx.shards.extend(merge.id, claimed.lease_token, planned)
 
     assert current(store, divided).shards == ShardCounts(3, 5)
@@ -143,35 +144,75 @@ def test_a_merge_may_add_a_wave(store: Store, divided: Job) -> None:
     assert status(store, divided) is JobStatus.SUCCEEDED
 
 
-def test_a_check_gets_what_merges_left_and_the_last_merge_gets_everything(
-    store: Store, divided: Job
-) -> None:
+LEFT = FinishedShard({"left": ["ticket"]}, "e" * 64, 1.5)
+BOUND: dict[str, Any] = {"task": "bound", "layer": 6, "first": 0, "last": 5}
+SEARCH: dict[str, Any] = {"task": "search", "first": 0, "last": 16}
+
+
+def begin_checks(store: Store) -> None:
+    """Finish what is built, and let the merge plan a search and a part of the certificate."""
     finish_all(store, 3)
     claimed, merge = take(store)
-    left = FinishedShard({"left": ["ticket"]}, "e" * 64, 1.5)
-    checks = ({"task": "verify", "layer": 6, "first": 0, "last": 5}, {"task": "search"})
+    checks = ((ShardKind.CHECK, SEARCH), (ShardKind.CERTIFY, BOUND))
     with store.begin() as tx:
-        planned = PlannedShards(checks, 0, ShardKind.CHECK, left)
+        planned = PlannedShards(checks, 0, left=LEFT)
         assert tx.shards.extend(merge.id, claimed.lease_token, planned)
 
-    for document in checks:
-        claimed, check = take(store)
-        assert (check.kind, check.document) == (ShardKind.CHECK, document)
-        assert check.finished == (left,)
+
+def test_parts_of_checks_get_what_merges_left_and_the_conclusion_gets_everything(
+    store: Store, divided: Job
+) -> None:
+    begin_checks(store)
+    for kind, document in ((ShardKind.CHECK, SEARCH), (ShardKind.CERTIFY, BOUND)):
+        claimed, part = take(store)
+        assert (part.kind, part.document, part.finished) == (kind, document, (LEFT,))
         assert finish(store, claimed)
     with store.read() as tx:
         assert tx.shards.referenced(["e" * 64]) == {"e" * 64}
-    last, merge = take(store)
+    claimed, merge = take(store)
     digests = [f"{n:064x}" for n in range(3)]
     checked = [f"{n:064x}" for n in (4, 5)]
     assert [each.sha256 for each in merge.finished] == [*digests, "e" * 64, *checked]
-    listed = shards(store, divided)[4]
+    with store.begin() as tx:
+        assert tx.shards.extend(merge.id, claimed.lease_token, PlannedShards((), 0, concludes=True))
+
+    last, conclusion = take(store)
+    assert conclusion.kind is ShardKind.CONCLUDE
+    assert [each.sha256 for each in conclusion.finished] == [*digests, "e" * 64, *checked]
+    listed = shards(store, divided)[5]
     assert (listed.layer, listed.first_row, listed.last_row) == (6, None, None)
     with store.begin() as tx:
-        assert tx.shards.succeed(merge.id, last.lease_token, None, {})
+        assert tx.shards.succeed(conclusion.id, last.lease_token, None, {})
     with store.read() as tx:
         assert tx.shards.referenced(["e" * 64]) == set()
     assert current(store, divided).shards == ShardCounts(5, 5)
+
+
+def test_a_merge_does_not_wait_for_checks_but_the_conclusion_does(
+    store: Store, divided: Job
+) -> None:
+    begin_checks(store)
+    searching, _ = take(store)
+    bounding, _ = take(store)
+    assert nothing_to_take(store)
+    sent = pending(store)
+    assert finish(store, bounding)
+    assert pending(store) > sent
+    claimed, merge = take(store)
+    assert merge.kind is ShardKind.MERGE
+    with store.begin() as tx:
+        assert tx.shards.extend(merge.id, claimed.lease_token, PlannedShards((), 0, concludes=True))
+
+    assert nothing_to_take(store)
+    sent = pending(store)
+    assert finish(store, searching)
+    assert pending(store) > sent
+    assert take(store)[1].kind is ShardKind.CONCLUDE
+
+
+def pending(store: Store) -> int:
+    with store.begin() as tx:
+        return len(tx.outbox.pending(1000))
 
 
 def test_at_the_end_blobs_are_forgotten_and_what_was_done_is_kept(

@@ -19,6 +19,7 @@ from ltengine.network import Network
 from ltengine.pipeline import PipelineRequest, run_pipeline
 from ltengine.specification import parse_specification
 from service.domain import (
+    MERGES,
     Job,
     JobKind,
     JobRequest,
@@ -64,7 +65,9 @@ def shards(store: Store, job: Job) -> list[Shard]:
 
 def divide(store: Store, job: Job, count: int = 2) -> None:
     """Divide a job by hand, for runners that compute nothing."""
-    documents = tuple({"layer": 2, "first": n, "last": n + 1} for n in range(count))
+    documents = tuple(
+        (ShardKind.BUILD, {"layer": 2, "first": n, "last": n + 1}) for n in range(count)
+    )
     with store.begin() as tx:
         claimed = tx.jobs.claim("planner", 60)
         assert claimed is not None
@@ -236,7 +239,7 @@ def test_a_killed_builder_is_replaced_and_the_ticket_is_that_of_the_whole(
         assert done.report[part] == expected[part], part
     assert done.report["error"]["histogram"] == expected["error"]["histogram"]
     assert done.report["error"]["certified"] == pytest.approx(expected["error"]["certified"])
-    made = [shard for shard in shards(store, job) if shard.kind is not ShardKind.MERGE]
+    made = [shard for shard in shards(store, job) if shard.kind not in MERGES]
     built = [shard for shard in made if shard.kind is ShardKind.BUILD]
     assert len({shard.layer for shard in built}) == 3
     assert {shard.report["task"] for shard in made if shard.report} == {

@@ -44,13 +44,13 @@ class ShardCountsResource(Wire):
 
 
 class ShardResource(Wire):
-    """One part of a divided construction: rows of one layer, a check of the ticket, or a merge."""
+    """One part of a divided construction: rows of a layer, a part of the checks, or a merge."""
 
     index: int
     kind: ShardKind = Field(
-        description="build: rows of a layer; check: a part of the ticket's verification, "
-        "certificate, evaluation or search (`report.task`); merge: plans the next shards, makes "
-        "the ticket, or ends the job"
+        description="build: rows of a layer; certify: a part of the certificate; check: a part of "
+        "the verification, the evaluation or the search (`report.task` says which); merge: makes "
+        "the ticket, plans the next shards; conclude: ends the job"
     )
     status: ShardStatus
     layer: int | None = Field(description="of the source network, from 1; null for a merge")
