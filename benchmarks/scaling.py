@@ -2,10 +2,9 @@
 
 python -m benchmarks.scaling [--svg docs/scaling.svg]
 
-Service times are measured ones (recorded_shards.json, made by benchmarks.shards): shards are drawn
-from them by a seeded generator, merges and planning are taken as they were. The database is one
-server with a queue: a claim and a finish each hold it for as long as its process was busy, and take
-the worker as long as that was.
+Service times are measured ones (recorded_shards.json, made by benchmarks.shards). The database is
+one server with a queue: a claim and a finish each hold it for as long as its process was busy, and
+take the worker as long as that was.
 """
 
 from __future__ import annotations
@@ -13,8 +12,7 @@ from __future__ import annotations
 import argparse
 import heapq
 import json
-import random
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,42 +27,48 @@ class Kind:
     Attributes:
         name: for the table.
         plan: seconds of planning.
-        waves: seconds of each shard, by wave.
+        held: seconds of each shard that the merge after its wave waits for, by wave.
+        free: of the others, which only the last merge waits for, by the wave they come with.
         merges: seconds of the merge after each wave.
     """
 
     name: str
     plan: float
-    waves: tuple[tuple[float, ...], ...]
+    held: tuple[tuple[float, ...], ...]
+    free: tuple[tuple[float, ...], ...]
     merges: tuple[float, ...]
 
     @property
     def work(self) -> float:
         """Seconds of one worker that takes everything, the database aside."""
-        return self.plan + sum(map(sum, self.waves)) + sum(self.merges)
+        return self.plan + sum(map(sum, self.held + self.free)) + sum(self.merges)
 
 
 @dataclass(eq=False)
 class _Job:
-    """A job under way: its place in the queue, its wave, and how many shards of that are open."""
+    """A job under way: its place in the queue, its wave, and the shards that are open."""
 
     place: int
     kind: Kind
     wave: int = -1
-    left: int = 0
+    held: int = 0
+    free: int = 0
+    merging: bool = True  # or planning
+
+    @property
+    def is_due(self) -> bool:
+        """Whether the next merge waits for nothing any more."""
+        last = self.wave == len(self.kind.held) - 1
+        return not self.merging and self.held == 0 and (self.free == 0 or not last)
 
 
-def enlarge(kind: Kind, factor: float, seed: int) -> Kind:
-    """The same kind with so many times the shards, drawn from the measured ones.
+@dataclass(frozen=True)
+class _Step:
+    """Something a worker does."""
 
-    Merges grow with the shards, but for those that only plan the next wave.
-    """
-    draw = random.Random(seed)
-    waves = tuple(
-        tuple(draw.choices(wave, k=max(1, round(factor * len(wave))))) for wave in kind.waves
-    )
-    merges = (*kind.merges[:-1], kind.merges[-1] * factor)
-    return Kind(f"{kind.name}, {factor:g} times as large", kind.plan, waves, merges)
+    job: _Job
+    seconds: float
+    shard: str | None = None
 
 
 class Simulation:
@@ -81,35 +85,35 @@ class Simulation:
         self._database_seconds = database_seconds
         self._worker_seconds = worker_seconds
         self._database_free = 0.0
-        # When, and whether a step is built or its finish is committed.
-        self._events: list[tuple[float, int, _Job, bool]] = []
+        # When, and whether a step is done or its finish is committed.
+        self._events: list[tuple[float, int, _Step, bool]] = []
         self._number = 0
         # Steps that can be taken now, oldest job first: planning, merges, and shards.
-        self._ready: list[tuple[int, int, _Job, float]] = []
+        self._ready: list[tuple[int, int, _Step]] = []
         for place, kind in enumerate(jobs):
-            self._offer(_Job(place, kind), kind.plan)
+            self._offer(_Step(_Job(place, kind), kind.plan))
 
     def run(self) -> float:
         """Seconds until the last job has ended."""
         now = 0.0
         self._take(now)
         while self._events:
-            now, _, job, built = heapq.heappop(self._events)
-            if built:
-                self._note(self._use_database(now), job, built=False)
+            now, _, step, done = heapq.heappop(self._events)
+            if done:
+                self._note(self._use_database(now), step, done=False)
                 continue
             self._idle += 1
-            self._finish(job)
+            self._finish(step)
             self._take(now)
         return now
 
-    def _offer(self, job: _Job, seconds: float) -> None:
+    def _offer(self, step: _Step) -> None:
         self._number += 1
-        heapq.heappush(self._ready, (job.place, self._number, job, seconds))
+        heapq.heappush(self._ready, (step.job.place, self._number, step))
 
-    def _note(self, moment: float, job: _Job, *, built: bool) -> None:
+    def _note(self, moment: float, step: _Step, *, done: bool) -> None:
         self._number += 1
-        heapq.heappush(self._events, (moment, self._number, job, built))
+        heapq.heappush(self._events, (moment, self._number, step, done))
 
     def _use_database(self, moment: float) -> float:
         """When a transaction that begins then has ended."""
@@ -118,27 +122,35 @@ class Simulation:
 
     def _take(self, now: float) -> None:
         while self._idle and self._ready:
-            _, _, job, seconds = heapq.heappop(self._ready)
+            _, _, step = heapq.heappop(self._ready)
             self._idle -= 1
-            self._note(
-                self._use_database(now) + seconds + 2 * self._worker_seconds, job, built=True
-            )
+            seconds = step.seconds + 2 * self._worker_seconds
+            self._note(self._use_database(now) + seconds, step, done=True)
 
-    def _finish(self, job: _Job) -> None:
-        """A step of a job has ended: the last one of a wave makes room for the next."""
-        if job.left > 1:
-            job.left -= 1
-            return
-        if job.left == 1:
-            job.left = 0
-            self._offer(job, job.kind.merges[job.wave])
-            return
+    def _finish(self, step: _Step) -> None:
+        """A step of a job has ended: the last one before a merge makes room for that."""
+        job = step.job
+        match step.shard:
+            case "held":
+                job.held -= 1
+            case "free":
+                job.free -= 1
+            case None:
+                self._begin_wave(job)
+        if job.is_due:
+            job.merging = True
+            self._offer(_Step(job, job.kind.merges[job.wave]))
+
+    def _begin_wave(self, job: _Job) -> None:
         job.wave += 1
-        if job.wave < len(job.kind.waves):
-            shards = job.kind.waves[job.wave]
-            job.left = len(shards)
+        if job.wave == len(job.kind.held):
+            return
+        job.merging = False
+        held, free = job.kind.held[job.wave], job.kind.free[job.wave]
+        job.held, job.free = len(held), job.free + len(free)
+        for kind, shards in (("free", free), ("held", held)):
             for seconds in shards:
-                self._offer(job, seconds)
+                self._offer(_Step(job, seconds, kind))
 
 
 def read_kinds() -> tuple[list[Kind], tuple[float, float]]:
@@ -148,7 +160,8 @@ def read_kinds() -> tuple[list[Kind], tuple[float, float]]:
         Kind(
             name,
             one["seconds"]["plan"],
-            tuple(map(tuple, one["seconds"]["shards"])),
+            tuple(map(tuple, one["seconds"]["held"])),
+            tuple(map(tuple, one["seconds"]["free"])),
             tuple(one["seconds"]["merges"]),
         )
         for name, one in document["jobs"].items()
@@ -171,13 +184,10 @@ def scenarios() -> dict[str, list[tuple[int, float, float]]]:
     """Every scenario's table, by its name."""
     kinds, transaction = read_kinds()
     found = {}
-    for number, kind in enumerate(kinds):
-        large = enlarge(kind, 100, seed=number)
-        shards = replace(large, merges=(0.0,) * len(large.merges))
-        found[f"the shards of one job ({large.name})"] = speed_up([shards], transaction)
-        found[f"one whole job ({large.name})"] = speed_up([large], transaction)
+    for kind in kinds:
+        found[f"one job ({kind.name})"] = speed_up([kind], transaction)
         # enough of them that a thousand workers find something to do most of the time
-        found[f"1,000 whole jobs ({kind.name})"] = speed_up([kind] * 1000, transaction)
+        found[f"1,000 jobs ({kind.name})"] = speed_up([kind] * 1000, transaction)
     return found
 
 

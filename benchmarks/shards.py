@@ -24,21 +24,76 @@ import numba
 
 from benchmarks.targets import draw_network
 from ltengine.checkpoint.safetensors_file import write_network
-from ltengine.divided_checks import DividedWork, FinishedShard
+from ltengine.divided_checks import DividedWork, Document, FinishedShard
 from ltengine.divided_pipeline import Division, do_shard, go_on, plan_division
 from ltengine.pipeline import PipelineRequest, load_material, warm_up
 from ltengine.specification import parse_specification
 
+FREE = {"verify", "evaluate", "search"}
+"""Tasks that only the conclusion waits for."""
+
 
 @dataclass
 class Timings:
-    """Of each wave its tasks, and seconds by the clock; of the steps, processor seconds."""
+    """Of each wave its tasks, and seconds by the clock; of the steps, processor seconds.
+
+    ``held`` are shards that the merge after their wave waits for, ``free`` the others.
+    """
 
     plan: float = 0.0
-    tasks: list[str] = field(default_factory=list)
+    tasks: list[list[str]] = field(default_factory=list)
     waves: list[float] = field(default_factory=list)
-    shards: list[list[float]] = field(default_factory=list)
+    held: list[list[float]] = field(default_factory=list)
+    free: list[list[float]] = field(default_factory=list)
     merges: list[float] = field(default_factory=list)
+
+
+@dataclass
+class Shop:
+    """Worker processes, and what they have finished."""
+
+    pool: Any
+    request: PipelineRequest
+    timings: Timings
+    finished: list[FinishedShard] = field(default_factory=list)
+    under_way: list[tuple[FinishedShard, Any, list[float]]] = field(default_factory=list)
+
+    def take(self, work: DividedWork) -> None:
+        """Do a wave; what is free may go on afterwards, but before a conclusion."""
+        began = time.perf_counter()
+        if work.left is not None:
+            file = self.request.ticket.rename(self.next_file())
+            self.finished.append(FinishedShard(work.left, file))
+        known = [each for each in self.finished if "left" in each.document]
+        held: list[float] = []
+        free: list[float] = []
+        for document in work.shards:
+            shard = FinishedShard(document, self.next_file())
+            request = PipelineRequest(
+                self.request.checkpoint, self.request.specification, shard.file, threads=1
+            )
+            running = self.pool.apply_async(_do, (request, document, known))
+            self.under_way.append((shard, running, free if document["task"] in FREE else held))
+        self.timings.tasks.append(sorted({each["task"] for each in work.shards}))
+        self.timings.held.append(held)
+        self.timings.free.append(free)
+        self._wait(everything=work.concludes)
+        self.timings.waves.append(time.perf_counter() - began)
+
+    def next_file(self) -> Path:
+        """A file that is not there yet."""
+        return self.request.ticket.with_name(f"file{len(self.finished) + len(self.under_way)}")
+
+    def _wait(self, *, everything: bool) -> None:
+        going_on = []
+        for shard, running, seconds in self.under_way:
+            free = shard.document["task"] in FREE
+            if free and not everything and not running.ready():
+                going_on.append((shard, running, seconds))
+                continue
+            seconds.append(running.get())
+            self.finished.append(shard)
+        self.under_way = going_on
 
 
 def _prepare(barrier: Any) -> None:
@@ -47,9 +102,9 @@ def _prepare(barrier: Any) -> None:
     barrier.wait()
 
 
-def _do(task: tuple[PipelineRequest, dict[str, Any], list[FinishedShard]]) -> float:
+def _do(request: PipelineRequest, document: Document, known: list[FinishedShard]) -> float:
     started = time.process_time()
-    do_shard(*task)
+    do_shard(request, document, known)
     return time.process_time() - started
 
 
@@ -60,49 +115,36 @@ def measure(request: PipelineRequest, workers: int, shard_problems: int) -> dict
     with context.Pool(workers, _prepare, (barrier,)) as pool:
         barrier.wait()
         timings = Timings()
-        finished: list[FinishedShard] = []
+        shop = Shop(pool, request, timings)
         started, used = time.perf_counter(), time.process_time()
         work: Any = plan_division(load_material(request), Division(0, shard_problems))
         timings.plan = time.process_time() - used
         while isinstance(work, DividedWork):
-            began = time.perf_counter()
-            if work.left is not None:
-                left = request.ticket.rename(request.ticket.with_name(f"file{len(finished)}"))
-                finished.append(FinishedShard(work.left, left))
-            known = [each for each in finished if "left" in each.document]
-            tasks = []
-            for document in work.shards:
-                file = request.ticket.with_name(f"file{len(finished)}")
-                own = PipelineRequest(request.checkpoint, request.specification, file, threads=1)
-                tasks.append((own, document, known))
-                finished.append(FinishedShard(document, file))
-            timings.tasks.append(" ".join(sorted({each["task"] for each in work.shards})))
-            timings.shards.append(pool.map(_do, tasks, chunksize=1))
-            timings.waves.append(time.perf_counter() - began)
+            shop.take(work)
             used = time.process_time()
-            work = go_on(request, finished, shard_problems, clock=time.process_time)
+            work = go_on(request, shop.finished, shard_problems, clock=time.process_time)
             timings.merges.append(time.process_time() - used)
         total = time.perf_counter() - started
-    built = sum(timings.waves)
     return {
         "workers": workers,
         "digest": work["ticket"]["digest"],
         "parameters": work["target"]["parameters"],
         "problems": work["problems"]["total"],
-        "shards": sum(map(len, timings.shards)),
-        "piece_bytes": sum(shard.file.stat().st_size for shard in finished),
+        "shards": sum(map(len, timings.held + timings.free)),
+        "left_bytes": sum(shard.file.stat().st_size for shard in shop.finished),
         "tasks": timings.tasks,
-        "clock": {
-            "waves": [round(wave, 3) for wave in timings.waves],
-            "between": round(total - built, 3),
-            "total": round(total, 3),
-        },
+        "clock": {"waves": _rounded(timings.waves), "total": round(total, 3)},
         "seconds": {
             "plan": round(timings.plan, 3),
-            "merges": [round(merge, 3) for merge in timings.merges],
-            "shards": [[round(each, 3) for each in wave] for wave in timings.shards],
+            "merges": _rounded(timings.merges),
+            "held": [_rounded(wave) for wave in timings.held],
+            "free": [_rounded(wave) for wave in timings.free],
         },
     }
+
+
+def _rounded(seconds: list[float]) -> list[float]:
+    return [round(each, 3) for each in seconds]
 
 
 def main() -> None:
