@@ -144,7 +144,11 @@ def go_on_checking(
     common = {name: left[-1].document[name] for name in ("attempt", "tightening")}
     if certificate_parts(inspection, stage, problems_per_shard) is None:
         return _conclude(request, own, inspection, watch)
-    stage_file = put_together(inspection, stage, results, request.ticket)
+    try:
+        stage_file = put_together(inspection, stage, results, request.ticket)
+    except BaseException:
+        forget_inspection()  # it may have gone half a step
+        raise
     document = {LEFT: list(stage_file.holds), "stage": stage} | common
     parts = certificate_parts(inspection, stage + 1, problems_per_shard)
     if parts is not None:
