@@ -20,10 +20,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ltengine.activation import Activation
-from ltengine.effective import LiveCells, Meaning, effective_parameters, live_cells
+from ltengine.effective import (
+    LiveCells,
+    Meaning,
+    chunks_of_copies,
+    effective_parameters,
+    live_cells,
+)
 from ltengine.network import DenseLayer
 from ltengine.sparse_network import LayerCells
 from ltengine.sparse_rows import SparseRows, from_dense, from_entries, no_entries
+from ltengine.threads import in_order
 from ltengine.ticket import TicketLayer
 
 Array = NDArray[np.float64]
@@ -279,10 +286,10 @@ def _deviations(cells: LiveCells, below: Emission) -> Array:
     return sums.astype(np.float64, copy=False)
 
 
-@numba.njit(parallel=True, cache=True)
+@numba.njit(nogil=True, cache=True)
 def _add_absolutes(offsets, columns, values, noise, supremum, passed, taken):  # type: ignore[no-untyped-def]
     """Each row's sums of |value| noise and of |value| supremum."""
-    for row in numba.prange(offsets.size - 1):
+    for row in range(offsets.size - 1):
         first = second = 0.0
         for cell in range(offsets[row], offsets[row + 1]):
             weight = abs(values[cell])
@@ -302,10 +309,10 @@ def _radius(cells: LiveCells, below: Emission) -> Array:
     return passed + rounding_growth(operations) * (taken + np.abs(cells.biases)) + SMALLEST
 
 
-@numba.njit(parallel=True, cache=True)
+@numba.njit(nogil=True, cache=True)
 def _count_carried(offsets, columns, copy, counts):  # type: ignore[no-untyped-def]
     """How many copies each row passes on; -1 where their cells do not come in order."""
-    for row in numba.prange(offsets.size - 1):
+    for row in range(offsets.size - 1):
         last, count = NO_COPY, 0
         for cell in range(offsets[row], offsets[row + 1]):
             carried = copy[columns[cell]]
@@ -316,10 +323,10 @@ def _count_carried(offsets, columns, copy, counts):  # type: ignore[no-untyped-d
         counts[row] = count
 
 
-@numba.njit(parallel=True, cache=True)
+@numba.njit(nogil=True, cache=True)
 def _carry_on(offsets, columns, values, copy, slope, places, carried, sums):  # type: ignore[no-untyped-def]
     """Fill in what ``_count_carried`` has counted; cells of one copy add up."""
-    for row in numba.prange(offsets.size - 1):
+    for row in range(offsets.size - 1):
         place = places[row] - 1
         for cell in range(offsets[row], offsets[row + 1]):
             column = columns[cell]
@@ -348,7 +355,7 @@ def _carries(cells: LiveCells, below: Emission, slope: Array) -> SparseRows:
     return SparseRows(offsets, carried, sums, below.copies)
 
 
-@numba.njit(cache=True)
+@numba.njit(nogil=True, cache=True)
 def _largest_by_unit(neurons, offsets, carried, values, unit, largest):  # type: ignore[no-untyped-def]
     """Into (neuron, unit): the largest sum of |value| that a row of the neuron has from the unit.
 
@@ -437,10 +444,10 @@ class Difference:
 
     def parts_between(self, first: int, last: int) -> Iterator[DifferencePart]:
         """Those of live copies first ... last - 1."""
-        chunks = live_cells(self.layer, self.cells, self.live[first:last], self.meaning.units)
-        for cells in chunks:
-            yield self._part(first, cells)
-            first += cells.neurons.size
+        chunks = chunks_of_copies(self.layer, self.live[first:last], self.meaning.units)
+        ends = first + np.cumsum([chunk.size for chunk in chunks], dtype=np.int64)
+        places = [(int(end) - chunk.size, chunk) for end, chunk in zip(ends, chunks, strict=True)]
+        return in_order(lambda place: self._part(*place), places)
 
     def _made(self) -> Iterator[DifferencePart]:
         held: list[DifferencePart] | None = []
@@ -454,8 +461,8 @@ class Difference:
             yield part
         self._held = held
 
-    def _part(self, first: int, cells: LiveCells) -> DifferencePart:
-        target, below = self.target, self.below
+    def _part(self, first: int, chunk: NDArray[np.int64]) -> DifferencePart:
+        target, below, cells = self.target, self.below, live_cells(self.cells, chunk)
         found = effective_parameters(self.layer, cells, self.meaning, nonnegative=self.nonnegative)
         wanted = target.weight[found.neurons]
         plus = np.subtract(found.plus, wanted, out=found.plus)

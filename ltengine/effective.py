@@ -28,8 +28,8 @@ from ltengine.sparse_network import LayerCells
 from ltengine.ticket import Ticket, TicketLayer
 
 NO_UNIT = -1
-ENTRIES_PER_CHUNK = 1 << 19
-"""A chunk of effective parameters: enough for threads to meet over, little memory."""
+ENTRIES_PER_CHUNK = 1 << 17
+"""A chunk of effective parameters, a few of which stay in the processor's cache."""
 
 
 class StructureError(Exception):
@@ -235,44 +235,42 @@ def parameter_errors(
     return weights, np.abs(effective.bias - bias)
 
 
-def live_cells(
-    layer: TicketLayer, cells: LayerCells, rows: NDArray[np.int64], units: int
-) -> Iterator[LiveCells]:
-    """Cells of some live copies (ascending), in chunks of whole blocks.
-
-    Args:
-        layer: whose copies they are.
-        cells: its kept cells.
-        rows: the copies.
-        units: how many units the layer reads, so how much a row takes.
-    """
+def chunks_of_copies(
+    layer: TicketLayer, rows: NDArray[np.int64], units: int
+) -> list[NDArray[np.int64]]:
+    """Live copies (ascending) of a layer in chunks of whole blocks, as it reads so many units."""
     per_chunk = max(1, ENTRIES_PER_CHUNK // units)
     blocks = rows // layer.block_size
-    end = 0
+    chunks, end = [], 0
     while end < rows.size:
         begin, last = end, min(end + per_chunk, rows.size) - 1
         end = int(np.searchsorted(blocks, blocks[last], "right"))
-        chunk = rows[begin:end]
-        first = int(chunk[0])
-        part = cells.between(first, int(chunk[-1]) + 1)
-        counts = np.diff(part.offsets)
-        own = counts[chunk - first]
-        columns, values = part.columns, part.values
-        if own.sum() < columns.size:
-            kept = np.zeros(part.width, np.bool_)
-            kept[chunk - first] = True
-            inside = np.repeat(kept, counts)
-            columns, values = columns[inside], values[inside]
-        offsets = np.concatenate(([0], np.cumsum(own)))
-        yield LiveCells(chunk, offsets, columns, values, cells.biases[chunk])
+        chunks.append(rows[begin:end])
+    return chunks
 
 
-@numba.njit(parallel=True, cache=True)
+def live_cells(cells: LayerCells, chunk: NDArray[np.int64]) -> LiveCells:
+    """Cells of a chunk of live copies (ascending)."""
+    first = int(chunk[0])
+    part = cells.between(first, int(chunk[-1]) + 1)
+    counts = np.diff(part.offsets)
+    own = counts[chunk - first]
+    columns, values = part.columns, part.values
+    if own.sum() < columns.size:
+        kept = np.zeros(part.width, np.bool_)
+        kept[chunk - first] = True
+        inside = np.repeat(kept, counts)
+        columns, values = columns[inside], values[inside]
+    offsets = np.concatenate(([0], np.cumsum(own)))
+    return LiveCells(chunk, offsets, columns, values, cells.biases[chunk])
+
+
+@numba.njit(nogil=True, cache=True)
 def _add_up(  # type: ignore[no-untyped-def]
     offsets, columns, values, unit, gain_plus, gain_minus, value, plus, minus, bias, both
 ):
     """Each row's cells onto the unit that each depends on, in the order of the cells."""
-    for row in numba.prange(offsets.size - 1):
+    for row in range(offsets.size - 1):
         constant = 0.0
         for cell in range(offsets[row], offsets[row + 1]):
             column = columns[cell]
@@ -308,5 +306,5 @@ def effective_rows(
     nonnegative: bool,
 ) -> Iterator[EffectiveRows]:
     """Effective parameters of some live copies, in chunks of rows."""
-    for chunk in live_cells(layer, cells, rows, below.units):
-        yield effective_parameters(layer, chunk, below, nonnegative=nonnegative)
+    for chunk in chunks_of_copies(layer, rows, below.units):
+        yield effective_parameters(layer, live_cells(cells, chunk), below, nonnegative=nonnegative)

@@ -18,7 +18,11 @@ from ltengine.activation import Activation
 from ltengine.normal_quantile import normal_value
 from ltengine.philox_kernel import LOW, philox, uniform_value
 from ltengine.source import Distribution, Pairing, Source
+from ltengine.threads import kernel_lock
 from ltengine.ticket import Ticket, TicketLayer
+
+PARALLEL_CELLS = 1 << 20
+"""Fewer are drawn before threads have met."""
 
 
 class LayerCells(Protocol):
@@ -114,9 +118,10 @@ class DrawnLayer:
         begin = int(mask.offsets[first])
         offsets = mask.offsets[first : last + 1] - begin
         columns = mask.columns[begin : int(mask.offsets[last])]
-        rows = np.empty(columns.size, np.int32)
+        rows = np.repeat(np.arange(last - first, dtype=np.int32), np.diff(offsets))
         values = np.empty(columns.size)
-        _draw_cells(
+        large = columns.size >= PARALLEL_CELLS
+        asked = (
             np.uint64(self.source.seed),
             self.source.distribution is Distribution.NORMAL,
             self.number,
@@ -126,54 +131,82 @@ class DrawnLayer:
             first,
             offsets,
             columns,
-            rows,
             values,
         )
+        if large:
+            with kernel_lock:
+                _draw_in_parallel(*asked)
+        else:
+            _draw_serially(*asked)
         return SparseLayer(
             rows, columns, values, offsets, self.biases[first:last], self.layer.activation
         )
 
 
-@numba.njit(parallel=True, cache=True)
-def _draw_cells(  # type: ignore[no-untyped-def]
-    seed,
-    normal,
-    number,
-    paired_rows,
-    paired_columns,
-    scale,
-    first_row,
-    offsets,
-    columns,
-    rows,
-    values,
-):
+@numba.njit(nogil=True, cache=True)
+def _draw_row(seed, normal, number, paired_rows, paired_columns, scale, address, columns, values):  # type: ignore[no-untyped-def]
+    """The values of a row's cells."""
     k0, k1 = np.uint64(seed) & LOW, np.uint64(seed) >> np.uint64(32)
     source_layer, stream = np.uint64(number), np.uint64(0)
+    row_sign = scale
+    if paired_rows:
+        row_sign = -scale if address & 1 else scale
+        address >>= 1
+    drawn = np.int64(-1)
+    w0 = w1 = w2 = w3 = np.uint64(0)
+    for c in range(columns.size):
+        column = np.int64(columns[c])
+        sign = row_sign
+        if paired_columns:
+            sign = -row_sign if column & 1 else row_sign
+            column >>= 1
+        if column >> 2 != drawn:
+            drawn = column >> 2
+            w0, w1, w2, w3 = philox(
+                np.uint64(drawn), np.uint64(address), source_layer, stream, k0, k1
+            )
+        lane = column & 3
+        word = w0 if lane == 0 else (w1 if lane == 1 else (w2 if lane == 2 else w3))
+        cell = normal_value(np.int64(word >> np.uint64(8))) if normal else uniform_value(word)
+        values[c] = cell * sign
+
+
+@numba.njit(nogil=True, cache=True)
+def _draw_serially(  # type: ignore[no-untyped-def]
+    seed, normal, number, paired_rows, paired_columns, scale, first_row, offsets, columns, values
+):
+    for r in range(offsets.size - 1):
+        begin, end = offsets[r], offsets[r + 1]
+        _draw_row(
+            seed,
+            normal,
+            number,
+            paired_rows,
+            paired_columns,
+            scale,
+            first_row + r,
+            columns[begin:end],
+            values[begin:end],
+        )
+
+
+@numba.njit(parallel=True, cache=True)
+def _draw_in_parallel(  # type: ignore[no-untyped-def]
+    seed, normal, number, paired_rows, paired_columns, scale, first_row, offsets, columns, values
+):
     for r in numba.prange(offsets.size - 1):
-        address = first_row + r
-        row_sign = scale
-        if paired_rows:
-            row_sign = -scale if address & 1 else scale
-            address >>= 1
-        drawn = np.int64(-1)
-        w0 = w1 = w2 = w3 = np.uint64(0)
-        for c in range(offsets[r], offsets[r + 1]):
-            column = np.int64(columns[c])
-            sign = row_sign
-            if paired_columns:
-                sign = -row_sign if column & 1 else row_sign
-                column >>= 1
-            if column >> 2 != drawn:
-                drawn = column >> 2
-                w0, w1, w2, w3 = philox(
-                    np.uint64(drawn), np.uint64(address), source_layer, stream, k0, k1
-                )
-            lane = column & 3
-            word = w0 if lane == 0 else (w1 if lane == 1 else (w2 if lane == 2 else w3))
-            cell = normal_value(np.int64(word >> np.uint64(8))) if normal else uniform_value(word)
-            rows[c] = r
-            values[c] = cell * sign
+        begin, end = offsets[r], offsets[r + 1]
+        _draw_row(
+            seed,
+            normal,
+            number,
+            paired_rows,
+            paired_columns,
+            scale,
+            first_row + r,
+            columns[begin:end],
+            values[begin:end],
+        )
 
 
 def spans(offsets: NDArray[np.int64], cells: int) -> Iterator[tuple[int, int]]:

@@ -8,6 +8,8 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from ltengine.threads import kernel_lock
+
 Array = NDArray[np.float64]
 
 PARALLEL_PRODUCTS = 1 << 25
@@ -84,18 +86,18 @@ def from_entries(
     return SparseRows(offsets, (keys % shape[1]).astype(np.int32), sums, shape[1])
 
 
-@numba.njit(parallel=True, cache=True)
+@numba.njit(nogil=True, cache=True)
 def _sum_absolutes(offsets, columns, values, x, sums):  # type: ignore[no-untyped-def]
-    for row in numba.prange(sums.size):
+    for row in range(sums.size):
         total = 0.0
         for entry in range(offsets[row], offsets[row + 1]):
             total += abs(values[entry]) * x[columns[entry]]
         sums[row] = total
 
 
-@numba.njit(parallel=True, cache=True)
+@numba.njit(nogil=True, cache=True)
 def _sum_ranges(offsets, columns, values, low, high, size, least, most, sums):  # type: ignore[no-untyped-def]
-    for row in numba.prange(sums.size):
+    for row in range(sums.size):
         down = up = total = 0.0
         for entry in range(offsets[row], offsets[row + 1]):
             value, column = values[entry], columns[entry]
@@ -116,7 +118,7 @@ def _turn(offsets, columns, values, places, new_rows, new_values):  # type: igno
             places[columns[entry]] = place + 1
 
 
-@numba.njit(cache=True)
+@numba.njit(nogil=True, cache=True)
 def _take_entries(matrix, offsets, columns, values):  # type: ignore[no-untyped-def]
     entry = 0
     for row in range(matrix.shape[0]):
@@ -155,17 +157,25 @@ def stack(parts: list[SparseRows], width: int) -> SparseRows:
     )
 
 
-def _add_rows(left, offsets, columns, values, result):  # type: ignore[no-untyped-def]
+@numba.njit(nogil=True, cache=True)
+def _add_row(row, offsets, columns, values, result):  # type: ignore[no-untyped-def]
+    for middle in range(row.size):
+        factor = row[middle]
+        if factor != 0.0:
+            for entry in range(offsets[middle], offsets[middle + 1]):
+                result[columns[entry]] += factor * values[entry]
+
+
+@numba.njit(nogil=True, cache=True)
+def _add_serially(left, offsets, columns, values, result):  # type: ignore[no-untyped-def]
+    for row in range(left.shape[0]):
+        _add_row(left[row], offsets, columns, values, result[row])
+
+
+@numba.njit(parallel=True, cache=True)
+def _add_in_parallel(left, offsets, columns, values, result):  # type: ignore[no-untyped-def]
     for row in numba.prange(left.shape[0]):
-        for middle in range(left.shape[1]):
-            factor = left[row, middle]
-            if factor != 0.0:
-                for entry in range(offsets[middle], offsets[middle + 1]):
-                    result[row, columns[entry]] += factor * values[entry]
-
-
-_add_serially = numba.njit(cache=True)(_add_rows)
-_add_in_parallel = numba.njit(parallel=True, cache=True)(_add_rows)
+        _add_row(left[row], offsets, columns, values, result[row])
 
 
 def multiply(left: Array, right: SparseRows) -> Array:
@@ -178,5 +188,9 @@ def multiply(left: Array, right: SparseRows) -> Array:
 def add_product(left: Array, right: SparseRows, result: Array) -> None:
     """Add the product to a dense matrix; of parts of ``right`` in turn, the sums are the same."""
     large = left.shape[0] * right.values.size >= PARALLEL_PRODUCTS
-    add = _add_in_parallel if large else _add_serially
-    add(np.ascontiguousarray(left), right.offsets, right.columns, right.values, result)
+    product = np.ascontiguousarray(left), right.offsets, right.columns, right.values, result
+    if large:
+        with kernel_lock:
+            _add_in_parallel(*product)
+    else:
+        _add_serially(*product)

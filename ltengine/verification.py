@@ -21,8 +21,10 @@ from ltengine.effective import (
     EffectiveRows,
     Meaning,
     StructureError,
-    effective_rows,
+    chunks_of_copies,
+    effective_parameters,
     input_meaning,
+    live_cells,
     live_copies,
     live_neurons,
     next_meaning,
@@ -34,6 +36,7 @@ from ltengine.network import DenseLayer, Network
 from ltengine.role import Role
 from ltengine.sparse_network import LayerCells, ticket_layers
 from ltengine.specification import Specification, parse_specification
+from ltengine.threads import in_order
 from ltengine.ticket import Ticket, TicketLayer
 from ltengine.ticket_file import read_ticket_bytes
 
@@ -190,22 +193,32 @@ def check_parameters(
     copies: LayerCopies, tolerance: float | None, first: int = 0, last: int | None = None
 ) -> ParameterCheck:
     """Compare live copies first ... last - 1 of a layer; no tolerance means any error will do."""
-    largest, reason, histogram = 0.0, None, ErrorHistogram()
-    for rows in effective_rows(
-        copies.layer,
-        copies.cells,
-        copies.below,
-        copies.live[first:last],
-        nonnegative=copies.nonnegative,
-    ):
-        weights, biases = parameter_errors(rows, copies.target)
-        worst = max(float(weights.max()), float(biases.max()))
-        largest = max(largest, worst)
-        histogram.add(weights)
-        histogram.add(biases)
-        if tolerance is not None and worst > tolerance and reason is None:
-            reason = _describe_worst(copies.number, rows, weights, biases, tolerance)
-    return ParameterCheck(largest, reason, histogram.counts)
+    layer, below = copies.layer, copies.below
+    chunks = chunks_of_copies(layer, copies.live[first:last], below.units)
+    found = list(in_order(lambda chunk: _check_chunk(copies, tolerance, chunk), chunks))
+    reasons = [check.reason for check in found if check.reason is not None]
+    return ParameterCheck(
+        max((check.largest for check in found), default=0.0),
+        reasons[0] if reasons else None,
+        np.sum([ErrorHistogram().counts, *(check.counts for check in found)], axis=0),
+    )
+
+
+def _check_chunk(
+    copies: LayerCopies, tolerance: float | None, chunk: NDArray[np.int64]
+) -> ParameterCheck:
+    cells = live_cells(copies.cells, chunk)
+    rows = effective_parameters(copies.layer, cells, copies.below, nonnegative=copies.nonnegative)
+    weights, biases = parameter_errors(rows, copies.target)
+    worst = max(float(weights.max()), float(biases.max()))
+    histogram = ErrorHistogram()
+    histogram.add(weights)
+    histogram.add(biases)
+    misses = tolerance is not None and worst > tolerance
+    reason = (
+        _describe_worst(copies.number, rows, weights, biases, tolerance or 0.0) if misses else None
+    )
+    return ParameterCheck(worst, reason, histogram.counts)
 
 
 def _describe_worst(
