@@ -186,7 +186,7 @@ def _conclude(
         stage_file = leave_worst_inputs(inspection, results, request.ticket)
         common = {name: left[-1][name] for name in ("attempt", "tightening", "stage")}
         document = {LEFT: list(stage_file.holds)} | common
-        return _work(inspection, [worst_inputs_part()], document, concludes=True)
+        return _work(inspection, [worst_inputs_part(inspection)], document, concludes=True)
     return _finish(request, own, inspection, watch)
 
 

@@ -39,7 +39,7 @@ from ltengine.observation import (
     affordable_starts,
     join_samples,
     observe_samples,
-    search_largest_error,
+    search_compact,
 )
 from ltengine.part_file import Part, combine, load_part, save_part
 from ltengine.pipeline import Material, Observation
@@ -162,19 +162,19 @@ def certificate_parts(
     if stage < hidden:
         next_layer = walk.next
         ranges = _ranges(next_layer.layer, next_layer.live, next_layer.target.inputs, most)
-        return [_part("bound", stage + 1, *each) for each in ranges]
+        return [_part("bound", next_layer.layer, inspection, *each) for each in ranges]
     if stage >= 2 * hidden or inspection.functions is None:
         return None
     number = 2 * hidden - stage
     difference = walk.enclosure.copies[number - 1].difference
     ranges = _ranges(difference.layer, difference.live, difference.target.inputs, most)
-    return [_part("pass_on", number, *each) for each in ranges]
+    return [_part("pass_on", difference.layer, inspection, *each) for each in ranges]
 
 
 def free_parts(inspection: Inspection, problems_per_shard: int) -> list[Document]:
     """Parts that search the domain, run the ticket on the data, and verify it; longest first."""
     step, starts = samples_per_tile(np.float32), affordable_starts(inspection.ticket.parameters)
-    parts = [_part("search", None, first, first + step) for first in starts[::step]]
+    parts = [_part("search", None, inspection, first, first + step) for first in starts[::step]]
     return (
         parts
         + evaluation_parts(inspection, problems_per_shard)
@@ -191,26 +191,33 @@ def evaluation_parts(inspection: Inspection, problems_per_shard: int) -> list[Do
     tiles = max(1, products // (max(inspection.ticket.parameters, 1) * SAMPLES_PER_TILE))
     step, samples = tiles * SAMPLES_PER_TILE, len(dataset.labels)
     return [
-        _part("evaluate", None, first, min(first + step, samples))
+        _part("evaluate", None, inspection, first, min(first + step, samples))
         for first in range(0, samples, step)
     ]
 
 
 def _verification_parts(inspection: Inspection, most: int) -> list[Document]:
     return [
-        _part("verify", number, *each)
-        for number, copies in inspection.copies.items()
+        _part("verify", copies.layer, inspection, *each)
+        for copies in inspection.copies.values()
         for each in _ranges(copies.layer, copies.live, copies.target.inputs, most)
     ]
 
 
-def worst_inputs_part() -> Document:
+def worst_inputs_part(inspection: Inspection) -> Document:
     """The part that searches from the worst inputs of the data."""
-    return _part("search", None, 0, 0)
+    return _part("search", None, inspection, 0, 0)
 
 
-def _part(task: str, target_layer: int | None, first: int, last: int) -> Document:
-    return {"task": task, "target_layer": target_layer, "first": first, "last": last}
+def _part(
+    task: str, layer: TicketLayer | None, inspection: Inspection, first: int, last: int
+) -> Document:
+    """A part's document; ``layer`` in it is the number of the source layer."""
+    place: Document = {"target_layer": None, "layer": None}
+    for number, each in enumerate(inspection.ticket.layers, start=1):
+        if each is layer:
+            place = {"target_layer": layer.target_layer, "layer": number}
+    return {"task": task, **place, "first": first, "last": last}
 
 
 def _ranges(
@@ -289,8 +296,8 @@ def _evaluate(inspection: Inspection, first: int, last: int) -> Part:
 def _search(inspection: Inspection, starts: range, cancel: AskCancel) -> Part:
     material = inspection.material
     specification = material.specification
-    found = search_largest_error(
-        ticket_layers(inspection.ticket),
+    found = search_compact(
+        inspection.compact,
         material.network,
         specified_activation(specification),
         specification.input,

@@ -161,10 +161,36 @@ def search_largest_error(
     also_from: NDArray[np.float32] | None = None,
     cancel: AskCancel = never_cancel,
 ) -> LargestError:
+    """Search the domain for the input with the largest error: ``search_compact`` of these cells."""
+    return search_compact(
+        compact(layers),
+        network,
+        activation,
+        domain,
+        starts=starts,
+        steps=steps,
+        seed=seed,
+        also_from=also_from,
+        cancel=cancel,
+    )
+
+
+def search_compact(
+    small: tuple[CompactLayer, ...],
+    network: Network,
+    activation: Activation,
+    domain: InputSpecification,
+    *,
+    starts: range | None = None,
+    steps: int | None = None,
+    seed: int = 0,
+    also_from: NDArray[np.float32] | None = None,
+    cancel: AskCancel = never_cancel,
+) -> LargestError:
     """Search the domain for the input with the largest error.
 
     Args:
-        layers: the ticket's cells.
+        small: the ticket's layers.
         network: the target.
         activation: between its layers.
         domain: raw inputs' range and normalisation.
@@ -175,9 +201,8 @@ def search_largest_error(
         also_from: (sample, input) normalised inputs to start from as well.
         cancel: asked before each step; the search then ends with what it has found.
     """
-    small = compact(layers)
     if starts is None:
-        starts = affordable_starts(sum(int(layer.offsets[-1]) for layer in layers))
+        starts = affordable_starts(sum(layer.columns.size for layer in small))
     low, high = domain.normalised_low, domain.normalised_high
     x = starting_points(domain, network.inputs, starts, seed)
     given = np.zeros((network.inputs, 0)) if also_from is None else also_from.T.astype(np.float64)

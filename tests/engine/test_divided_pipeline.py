@@ -122,6 +122,9 @@ def test_the_steps_write_the_same_file_and_the_same_report(
         {"pass_on"},
         set(),
     ]
+    checks = [shard.document for shard in workshop.finished if "stage" in shard.document]
+    layers = {document["layer"] for document in checks if document.get("task") == "verify"}
+    assert layers == ({2, 4, 6} if construction == "2L" else {2, 3, 4})
     assert checking[0]["verify"] > 3
     assert checking[0]["bound"] > 1
     assert (tmp_path / "divided").read_bytes() == (tmp_path / "whole").read_bytes()
