@@ -24,8 +24,9 @@ import numba
 
 from benchmarks.targets import draw_network
 from ltengine.checkpoint.safetensors_file import write_network
-from ltengine.divided_checks import DividedWork, Document, FinishedShard
+from ltengine.divided_checks import DividedWork, FinishedShard
 from ltengine.divided_pipeline import Division, do_shard, go_on, plan_division
+from ltengine.inspection import Document
 from ltengine.pipeline import PipelineRequest, load_material, warm_up
 from ltengine.specification import parse_specification
 

@@ -8,9 +8,10 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from ltengine.copy_bounds import CopyBounds
 from ltengine.difference import Links, ParameterErrors
-from ltengine.enclosure import CopyBounds, LinearFunction, Passed
 from ltengine.joint_bound import Remainder
+from ltengine.linear_function import LinearFunction, Passed
 from ltengine.part_file import Part, combine
 from ltengine.sparse_rows import SparseRows
 

@@ -14,28 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ltengine.activation import Activation, specified_activation
-from ltengine.difference import (
-    Difference,
-    Emission,
-    Links,
-    ParameterErrors,
-    copies_emission,
-    input_emission,
-    join_errors,
-    join_links,
-    univariate_emission,
-)
+from ltengine.copy_bounds import CopyBounds, Interval, join_bounds
+from ltengine.difference import Difference, Links, ParameterErrors, join_errors, join_links
 from ltengine.effective import Meaning, input_meaning, live_copies, live_neurons, next_meaning
-from ltengine.enclosure import (
-    CopyBounds,
-    Enclosure,
-    Interval,
-    LinearFunction,
-    Passed,
-    join_bounds,
-    pass_on,
-)
+from ltengine.emission import Emission, copies_emission, input_emission, univariate_emission
+from ltengine.enclosure import Enclosure
 from ltengine.errors import Canceled
+from ltengine.linear_function import LinearFunction, Passed, pass_on
 from ltengine.network import Network
 from ltengine.progress import AskCancel, never_cancel
 from ltengine.role import Role
@@ -130,7 +115,7 @@ class CertifiedLayers:
         layers: Sequence[LayerCells],
         specification: Specification,
     ) -> None:
-        self._bounds = low, high = input_bounds(specification.input)
+        low, high = input_bounds(specification.input)
         self._inputs = Interval(np.full(ticket.inputs, low), np.full(ticket.inputs, high))
         self._network = network
         self._activation = specified_activation(specification)

@@ -15,22 +15,25 @@ from pathlib import Path
 from typing import Any
 
 from ltengine.certified_construction import check_attempts, next_tightening
-from ltengine.inspection import (
-    TICKET,
-    WORST,
+from ltengine.checked_parts import (
     CheckResult,
-    Inspection,
-    StageFile,
-    begin_inspection,
     certificate,
-    certificate_parts,
     check_part,
-    free_parts,
     leave_worst_inputs,
     observation,
     put_together,
-    take_up,
     verdict,
+)
+from ltengine.inspection import (
+    TICKET,
+    WORST,
+    Document,
+    Inspection,
+    StageFile,
+    begin_inspection,
+    certificate_parts,
+    free_parts,
+    take_up,
     worst_inputs_part,
 )
 from ltengine.pipeline import (
@@ -44,8 +47,6 @@ from ltengine.pipeline import (
 from ltengine.progress import AskCancel
 from ltengine.ticket import Ticket
 from ltengine.ticket_file import read_ticket
-
-Document = dict[str, Any]
 
 BUILD = "build"
 """The task of a shard that builds rows; others check a part of the ticket."""

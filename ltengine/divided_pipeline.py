@@ -30,7 +30,6 @@ from ltengine.divided_checks import (
     BUILD,
     LEFT,
     DividedWork,
-    Document,
     FinishedShard,
     Retry,
     begin_checks,
@@ -46,7 +45,7 @@ from ltengine.division import (
     plan_wave,
     waves,
 )
-from ltengine.inspection import TICKET
+from ltengine.inspection import TICKET, Document
 from ltengine.piece_file import load_piece, load_reads, save_piece
 from ltengine.pipeline import (
     Material,

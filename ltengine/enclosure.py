@@ -17,26 +17,26 @@ sums of absolute values covers their rounding.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Self
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ltengine.activation import Activation
-from ltengine.difference import (
-    Difference,
-    DifferencePart,
-    Links,
-    ParameterErrors,
-    activation_rounding,
-    join_errors,
-    join_links,
+from ltengine.copy_bounds import Copies, CopyBounds, Interval, Unit, join_intervals
+from ltengine.difference import Difference, DifferencePart
+from ltengine.emission import activation_rounding
+from ltengine.joint_bound import stack_remainders, total_sums
+from ltengine.linear_function import (
+    LinearFunction,
+    Passed,
+    descend,
+    extremes,
+    pass_on,
+    take_remainder,
 )
-from ltengine.joint_bound import Remainder, stack_remainders, total_sums
 from ltengine.network import DenseLayer
-from ltengine.slopes import Line, enclosing_line, slope_range
-from ltengine.sparse_rows import add_product, from_dense
+from ltengine.slopes import enclosing_line, slope_range
 
 Array = NDArray[np.float64]
 
@@ -50,254 +50,9 @@ MOST_PRODUCTS = 4e9
 """Multiplications beyond which a layer gets the bounds of interval arithmetic alone."""
 
 
-@dataclass(frozen=True, slots=True)
-class Interval:
-    """[low, high] for each of some numbers."""
-
-    low: Array
-    high: Array
-
-    @property
-    def supremum(self) -> Array:
-        """Bounds of the absolute values."""
-        return np.maximum(np.abs(self.low), np.abs(self.high))
-
-    def widened(self, by: Array) -> Interval:
-        """Both ends moved outwards."""
-        return Interval(self.low - by, self.high + by)
-
-    def cut(self, other: Interval) -> Interval:
-        """What both allow."""
-        return Interval(np.maximum(self.low, other.low), np.minimum(self.high, other.high))
-
-
-@dataclass(frozen=True, slots=True)
-class Unit:
-    """A hidden target layer on the domain.
-
-    Attributes:
-        target: its weights.
-        output: what its units emit.
-        line: each unit as a line in its pre-activation.
-        magnitude: (unit,) sum of absolute values behind a unit, for rounding.
-    """
-
-    target: DenseLayer
-    output: Interval
-    line: Line
-    magnitude: Array
-
-
-@dataclass(frozen=True, slots=True)
-class CopyBounds:
-    """What is known of some live copies of a layer, given everything below it.
-
-    Attributes:
-        bias: (copy,) of their difference to the target, with terms in min(x, 0) settled.
-        radius: (copy,) likewise.
-        low: (copy,) least zhat - z on the domain.
-        high: (copy,) largest.
-        magnitude: (copy,) sum of absolute values behind it, for rounding.
-        entries: terms of their differences.
-        errors: of their parameters.
-        links: how much of the errors below they pass on.
-        remainder: their differences as functions of the inputs, where these are few enough.
-    """
-
-    bias: Array
-    radius: Array
-    low: Array
-    high: Array
-    magnitude: Array
-    entries: int
-    errors: ParameterErrors
-    links: Links
-    remainder: Remainder | None
-
-
-def _no_copies() -> CopyBounds:
-    empty = np.zeros(0)
-    return CopyBounds(
-        empty, empty, empty, empty, empty, 0, join_errors(()), join_links(()), remainder=None
-    )
-
-
-def join_bounds(parts: list[CopyBounds]) -> CopyBounds:
-    """Copies of each part in turn; whether there is a remainder is the same in all."""
-    parts = [_no_copies(), *parts]  # of a layer that nothing reads there are none
-    remainders = [part.remainder for part in parts if part.remainder is not None]
-    return CopyBounds(
-        np.concatenate([part.bias for part in parts]),
-        np.concatenate([part.radius for part in parts]),
-        np.concatenate([part.low for part in parts]),
-        np.concatenate([part.high for part in parts]),
-        np.concatenate([part.magnitude for part in parts]),
-        sum(part.entries for part in parts),
-        join_errors(part.errors for part in parts),
-        join_links(part.links for part in parts),
-        stack_remainders(remainders) if remainders else None,
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class Copies:
-    """The live copies of a layer: phi(z + e) - phi(z) = slope e +- (spread |e| + constant).
-
-    Attributes:
-        difference: what e is made of.
-        bounds: of e.
-        slope: (copy,) see above.
-        spread: (copy,)
-        constant: (copy,)
-        input_error: (copy,) sup |e|.
-        error: (copy,) sup |phi(z + e) - phi(z)|, rounding of phi included.
-        magnitude: (copy,) sum of absolute values behind e, for rounding.
-    """
-
-    difference: Difference
-    bounds: CopyBounds
-    slope: Array
-    spread: Array
-    constant: Array
-    input_error: Array
-    error: Array
-    magnitude: Array
-
-
-@dataclass(slots=True)
-class LinearFunction:
-    """Rows of carry d + own x + turn min(x, 0) + middle +- (radius + shares |e|) at one layer.
-
-    ``shares`` has an entry for each hidden layer passed so far: its copies' |e|, from the last.
-    """
-
-    carry: Array | None
-    own: Array
-    turn: Array | None
-    middle: Array
-    radius: Array
-    shares: list[Array | None] = field(default_factory=list)
-
-
-@dataclass(slots=True)
-class Passed:
-    """What a function's copies become one layer further down, or what some of them do."""
-
-    own: Array
-    turn: Array | None
-    carry: Array | None
-
-    def __iadd__(self, other: Passed) -> Self:
-        self.own += other.own
-        if self.turn is not None and other.turn is not None:
-            self.turn += other.turn
-        if other.carry is not None:
-            self.carry = other.carry if self.carry is None else self.carry + other.carry
-        return self
-
-
-def pass_on(
-    functions: Sequence[LinearFunction],
-    copies: Copies,
-    parts: Iterable[DifferencePart],
-    *,
-    first: bool,
-) -> list[Passed | None]:
-    """Express the errors of some copies by what these read, for each function that has any.
-
-    Args:
-        functions: of the copies' layer.
-        copies: of that layer.
-        parts: the differences of those to be passed on.
-        first: it is the first hidden layer, which reads the inputs.
-    """
-    units = copies.difference.target.inputs
-    onto = [None if f.carry is None else f.carry * copies.slope for f in functions]
-    passed = [None if errors is None else _nothing(len(errors), units, first) for errors in onto]
-    for part in parts:
-        for errors, found in zip(onto, passed, strict=True):
-            if errors is None or found is None:
-                continue
-            some = errors[:, part.rows]
-            add_product(some, part.own, found.own)
-            if found.turn is not None:
-                add_product(some, part.turn, found.turn)
-            if part.carry is not None:
-                if found.carry is None:
-                    found.carry = np.zeros((len(errors), part.carry.width))
-                add_product(some, part.carry, found.carry)
-    return passed
-
-
-def _nothing(height: int, units: int, first: bool) -> Passed:
-    shape = height, units
-    return Passed(np.zeros(shape), np.zeros(shape) if first else None, None)
-
-
-def _descend(
-    function: LinearFunction, unit: Unit, copies: Copies | None, passed: Passed | None
-) -> None:
-    """Express a function of a hidden layer by the layer below it; ``passed`` by all its copies."""
-    line, target, own = unit.line, unit.target, function.own
-    function.radius += np.abs(own) @ line.radius
-    function.middle += own @ line.intercept
-    onto_inputs = own * line.slope
-    function.own = onto_inputs @ target.weight
-    if target.bias is not None:
-        function.middle += onto_inputs @ target.bias
-    if function.carry is None or copies is None or passed is None:
-        function.shares.append(None)
-        return
-    function.radius += np.abs(function.carry) @ copies.constant
-    function.shares.append(np.abs(function.carry) * copies.spread)
-    onto_errors = function.carry * copies.slope
-    function.middle += onto_errors @ copies.bounds.bias
-    function.radius += np.abs(onto_errors) @ copies.bounds.radius
-    function.own += passed.own
-    function.turn, function.carry = passed.turn, passed.carry
-
-
-def _extremes(function: LinearFunction, inputs: Interval) -> Interval:
-    """The range on the input box, but for the shares."""
-    minus = function.own if function.turn is None else function.own + function.turn
-    at_low = np.where(inputs.low < 0, minus, function.own) * inputs.low
-    at_high = np.where(inputs.high < 0, minus, function.own) * inputs.high
-    low, high = np.minimum(at_low, at_high), np.maximum(at_low, at_high)
-    if function.turn is not None:
-        spans = (inputs.low < 0) & (inputs.high > 0)
-        low = np.where(spans, np.minimum(low, 0), low)
-        high = np.where(spans, np.maximum(high, 0), high)
-    return Interval(
-        low.sum(1) + function.middle - function.radius,
-        high.sum(1) + function.middle + function.radius,
-    )
-
-
-def _remainder(function: LinearFunction, inputs: Interval) -> Remainder:
-    """The function with the box's middle and half widths taken out, x >= 0 and x < 0 apart."""
-    middle, parts = function.middle.copy(), []
-    pieces = [(function.own, inputs)]
-    if function.turn is not None and function.turn.any():
-        up = Interval(np.maximum(inputs.low, 0), np.maximum(inputs.high, 0))
-        down = Interval(np.minimum(inputs.low, 0), np.minimum(inputs.high, 0))
-        pieces = [(function.own, up), (function.own + function.turn, down)]
-    for slope, piece in pieces:
-        middle += slope @ ((piece.low + piece.high) / 2)
-        parts.append(slope * ((piece.high - piece.low) / 2))
-    shares = (None if share is None else from_dense(share) for share in reversed(function.shares))
-    linear = from_dense(np.concatenate(parts, axis=1))
-    return Remainder(linear, middle, function.radius, tuple(shares))
-
-
 def _image(activation: Activation, interval: Interval) -> Interval:
     low, high = activation.image(interval.low, interval.high)
     return Interval(low.astype(np.float64), high.astype(np.float64))
-
-
-def _join_intervals(parts: list[Interval]) -> Interval:
-    return Interval(
-        np.concatenate([part.low for part in parts]), np.concatenate([part.high for part in parts])
-    )
 
 
 def _fit(inputs: int, heights: Sequence[int]) -> bool:
@@ -358,7 +113,7 @@ class Enclosure:
         ``passed`` is what all of the layer's copies become, None where it has none of them.
         """
         copies = self._copies[number - 1] if function.carry is not None else None
-        _descend(function, self._units[number - 1], copies, passed)
+        descend(function, self._units[number - 1], copies, passed)
 
     def _shared(self, function: LinearFunction, *, jointly: bool) -> Array:
         """(row,) bounds of the shares, with each copy at its own worst input or all jointly."""
@@ -386,7 +141,7 @@ class Enclosure:
             function = LinearFunction(
                 None, target.weight, None, bias.copy(), np.zeros(target.outputs)
             )
-            found = found.cut(_extremes(self._at_inputs(function), self._inputs))
+            found = found.cut(extremes(self._at_inputs(function), self._inputs))
         return found.widened(self._slack(magnitude)), magnitude
 
     def _settle(self, part: DifferencePart) -> DifferencePart:
@@ -446,11 +201,11 @@ class Enclosure:
         if keeps or (affordable and (self._units or part.turn.values.size)):
             bounds = []
             for function in map(self._at_inputs, self._functions(part)):
-                bound = _extremes(function, self._inputs)
+                bound = extremes(function, self._inputs)
                 bounds.append(bound.widened(self._shared(function, jointly=False)))
                 if keeps:
-                    remainders.append(_remainder(function, self._inputs))
-            found = found.cut(_join_intervals(bounds))
+                    remainders.append(take_remainder(function, self._inputs))
+            found = found.cut(join_intervals(bounds))
         found = found.widened(self._slack(magnitude))
         return CopyBounds(
             part.bias,
@@ -515,13 +270,13 @@ class Enclosure:
         ``functions`` are its rows as functions of the inputs, None where they are not affordable.
         """
         parts = [self._unsigned(self._settle(part)) for part in difference.parts()]
-        found = _join_intervals([interval for interval, _ in parts])
+        found = join_intervals([interval for interval, _ in parts])
         if functions is not None:
             bounds = []
             for function in functions:
-                bound = _extremes(function, self._inputs)
+                bound = extremes(function, self._inputs)
                 bounds.append(bound.widened(self._shared(function, jointly=True)))
-            found = found.cut(_join_intervals(bounds))
+            found = found.cut(join_intervals(bounds))
         magnitude = np.concatenate([magnitude for _, magnitude in parts])
         return found.widened(self._slack(magnitude)).supremum
 
