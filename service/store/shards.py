@@ -10,8 +10,7 @@ import secrets
 from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select, update
-from sqlalchemy.orm import aliased
+from sqlalchemy import exists, func, select, update
 
 from service.domain import (
     MERGES,
@@ -35,9 +34,9 @@ from service.store.job_records import record
 from service.store.job_transitions import cancel_divided, failure, transition
 from service.store.quotas import tenants_at_work
 from service.store.scope import Scope
+from service.store.shard_queries import claimable, held_up, shard_held, shard_record
 from service.store.tables import CheckpointRow, DatasetRow, JobRow, JobShardRow, TenantRow
 
-_UNFINISHED = (ShardStatus.WAITING, ShardStatus.RUNNING)
 _NO_LEASE: dict[str, Any] = {"lease_token": None, "lease_expires_at": None}
 # One wake-up for each worker there may be: each works until nothing is left.
 _MOST_WAKE_UPS = 64
@@ -75,7 +74,7 @@ class ShardRepository:
     ) -> ClaimedJob | None:
         """The next shard for a place, in the order of jobs; None where a queued job goes first."""
         found = self._scope.session.execute(
-            self._claimable(
+            claimable(
                 JobShardRow,
                 JobRow,
                 TenantRow.last_served_at,
@@ -119,7 +118,7 @@ class ShardRepository:
     def lease_state(self, shard_id: str, lease_token: str) -> LeaseState:
         """Whether the lease is held and the job still wanted; writes nothing."""
         query = select(JobRow.status).join(JobShardRow, JobShardRow.job_id == JobRow.id)
-        match self._scope.session.scalar(query.where(_held(shard_id, lease_token))):
+        match self._scope.session.scalar(query.where(shard_held(shard_id, lease_token))):
             case JobStatus.RUNNING:
                 return LeaseState.HELD
             case JobStatus.CANCELING:
@@ -131,7 +130,7 @@ class ShardRepository:
         self, shard_id: str, lease_token: str, lease_seconds: float, progress: Progress | None
     ) -> LeaseState:
         """Renew the lease; a merge's progress is its job's, that of other shards is not told."""
-        held = _held(shard_id, lease_token)
+        held = shard_held(shard_id, lease_token)
         until = self._scope.after(lease_seconds)
         self._scope.change(update(JobShardRow).where(held).values(lease_expires_at=until))
         if progress is not None:
@@ -208,7 +207,9 @@ class ShardRepository:
             return False
         if job.status == JobStatus.CANCELING:
             return self.cancel_running(shard_id, lease_token)
-        row = self._scope.session.scalar(select(JobShardRow).where(_held(shard_id, lease_token)))
+        row = self._scope.session.scalar(
+            select(JobShardRow).where(shard_held(shard_id, lease_token))
+        )
         if row is None:
             return False
         if count_attempt and row.attempt >= job.max_attempts:
@@ -216,7 +217,7 @@ class ShardRepository:
             return self._fail_job(job.id, reason)
         again = {"status": ShardStatus.WAITING, "queued_at": self._scope.now(), "worker": None}
         again["attempt"] = row.attempt - (not count_attempt)
-        held = _held(shard_id, lease_token)
+        held = shard_held(shard_id, lease_token)
         self._scope.change(update(JobShardRow).where(held).values(again | _NO_LEASE))
         self._scope.announce(JobDevice(job.device).value)
         return True
@@ -241,7 +242,7 @@ class ShardRepository:
         """Whether a shard for such a place has waited for this long and could be built."""
         old = JobShardRow.queued_at < self._scope.after(-older_than_seconds)
         wanted = JobRow.device.in_((device, JobDevice.AUTO))
-        query = self._claimable(JobShardRow.id).where(old, wanted).limit(1)
+        query = claimable(JobShardRow.id).where(old, wanted).limit(1)
         return self._scope.session.scalar(query) is not None
 
     def lease_tokens(self) -> set[str]:
@@ -260,7 +261,7 @@ class ShardRepository:
         if after is not None:
             query = query.where(JobShardRow.index > after)
         rows = self._scope.session.scalars(query.order_by(JobShardRow.index).limit(limit))
-        return [_shard(row) for row in rows]
+        return [shard_record(row) for row in rows]
 
     def _add(self, job: JobRow, planned: PlannedShards, first: int) -> None:
         """Insert planned shards, and after them the merge or conclusion that waits for them."""
@@ -325,25 +326,10 @@ class ShardRepository:
             for document, sha256, report in made
         )
 
-    def _claimable(self, *columns: Any) -> Select[Any]:
-        """Waiting shards of running jobs; a merge once those before it are done."""
-        return (
-            select(*columns)
-            .join(JobRow, JobRow.id == JobShardRow.job_id)
-            .join(TenantRow, TenantRow.id == JobRow.tenant_id)
-            .outerjoin(CheckpointRow, CheckpointRow.id == JobRow.checkpoint_id)
-            .outerjoin(DatasetRow, DatasetRow.id == JobRow.dataset_id)
-            .where(
-                JobShardRow.status == ShardStatus.WAITING,
-                JobRow.status == JobStatus.RUNNING,
-                or_(JobShardRow.kind.not_in(MERGES), ~_held_up()),
-            )
-        )
-
     def _merge_is_due(self, job_id: str) -> bool:
         """Whether a merge of the job waits for nothing any more."""
         merging = (JobShardRow.kind.in_(MERGES), JobShardRow.status == ShardStatus.WAITING)
-        due = exists().where(JobShardRow.job_id == job_id, *merging, ~_held_up())
+        due = exists().where(JobShardRow.job_id == job_id, *merging, ~held_up())
         return bool(self._scope.session.scalar(select(due)))
 
     def _lock_job(self, shard_id: str) -> JobRow | None:
@@ -359,7 +345,7 @@ class ShardRepository:
         self, shard_id: str, lease_token: str, status: ShardStatus, values: dict[str, Any]
     ) -> bool:
         ended = {"status": status, "finished_at": self._scope.now()} | _NO_LEASE | values
-        held = _held(shard_id, lease_token)
+        held = shard_held(shard_id, lease_token)
         return self._scope.change(update(JobShardRow).where(held).values(ended)) == 1
 
     def _fail_job(self, job_id: str, problem: Problem) -> bool:
@@ -376,36 +362,6 @@ class ShardRepository:
         if before.stage != progress.stage:
             data = {"stage": progress.stage, "fraction": progress.fraction}
             self._scope.emit(before.tenant_id, job_id, "job.progress", data)
-
-
-def _held_up() -> ColumnElement[bool]:
-    """Whether a shard before it is not finished; checks hold up the conclusion alone."""
-    earlier = aliased(JobShardRow)
-    return exists().where(
-        earlier.job_id == JobShardRow.job_id,
-        earlier.index < JobShardRow.index,
-        earlier.status.in_(_UNFINISHED),
-        or_(earlier.kind != ShardKind.CHECK, JobShardRow.kind == ShardKind.CONCLUDE),
-    )
-
-
-def _held(shard_id: str, lease_token: str) -> ColumnElement[bool]:
-    return and_(
-        JobShardRow.id == shard_id,
-        JobShardRow.lease_token == lease_token,
-        JobShardRow.status == ShardStatus.RUNNING,
-    )
-
-
-def _shard(row: JobShardRow) -> Shard:
-    alike = ("index", "layer", "first_row", "last_row", "attempt", "worker", "report")
-    return Shard(
-        kind=ShardKind(row.kind),
-        status=ShardStatus(row.status),
-        started_at=row.started_at,
-        finished_at=row.finished_at,
-        **{name: getattr(row, name) for name in alike},
-    )
 
 
 def _worker_lost(attempt: int) -> Problem:
