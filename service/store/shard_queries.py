@@ -10,6 +10,8 @@ from sqlalchemy.orm import aliased
 from service.domain import MERGES, JobStatus, Shard, ShardKind, ShardStatus
 from service.store.tables import CheckpointRow, DatasetRow, JobRow, JobShardRow, TenantRow
 
+KNOWN_KINDS = tuple(ShardKind)
+"""A newer release may plan others, which its own workers take."""
 UNFINISHED = (ShardStatus.WAITING, ShardStatus.RUNNING)
 
 
@@ -23,6 +25,7 @@ def claimable(*columns: Any) -> Select[Any]:
         .outerjoin(DatasetRow, DatasetRow.id == JobRow.dataset_id)
         .where(
             JobShardRow.status == ShardStatus.WAITING,
+            JobShardRow.kind.in_(KNOWN_KINDS),
             JobRow.status == JobStatus.RUNNING,
             or_(JobShardRow.kind.not_in(MERGES), ~held_up()),
         )

@@ -230,3 +230,20 @@ def test_unsolved_problems_of_shards_fail_in_the_words_of_the_whole(
         Workshop(checkpoint, spec, tmp_path, 10).run()
 
     assert divided.value.detail == whole.value.detail
+
+
+def test_shards_that_the_version_before_has_planned_are_built(
+    checkpoint: Path, tmp_path: Path
+) -> None:
+    """It knew no other task, so it named none."""
+    workshop = Workshop(checkpoint, make_spec("2L"), tmp_path, 30)
+    planned = plan_division(load_material(workshop.request), Division(0, 30))
+    assert planned is not None
+    for document in planned.shards:
+        workshop.do({name: value for name, value in document.items() if name != "task"})
+
+    work = go_on(workshop.request, workshop.finished, 30, clock=clock())
+
+    assert isinstance(work, DividedWork)
+    assert work.left is not None
+    assert work.left["left"] == ["ticket"]

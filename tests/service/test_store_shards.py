@@ -210,6 +210,18 @@ def test_a_merge_does_not_wait_for_checks_but_the_conclusion_does(
     assert take(store)[1].kind is ShardKind.CONCLUDE
 
 
+def test_kinds_that_a_release_does_not_know_are_left_to_others(
+    store: Store, divided: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin_checks(store)
+    older = (ShardKind.BUILD, ShardKind.MERGE)
+    monkeypatch.setattr("service.store.shard_queries.KNOWN_KINDS", older)
+    assert nothing_to_take(store)
+
+    monkeypatch.undo()
+    assert take(store)[1].kind is ShardKind.CHECK
+
+
 def pending(store: Store) -> int:
     with store.begin() as tx:
         return len(tx.outbox.pending(1000))
