@@ -12,7 +12,6 @@ the effective parameters to compare with the target's. Nothing here knows how th
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -295,16 +294,3 @@ def effective_parameters(
     )
     neurons = cells.neurons
     return EffectiveRows(neurons, neurons // layer.block_size, plus, minus, bias + cells.biases)
-
-
-def effective_rows(
-    layer: TicketLayer,
-    cells: LayerCells,
-    below: Meaning,
-    rows: NDArray[np.int64],
-    *,
-    nonnegative: bool,
-) -> Iterator[EffectiveRows]:
-    """Effective parameters of some live copies, in chunks of rows."""
-    for chunk in chunks_of_copies(layer, rows, below.units):
-        yield effective_parameters(layer, live_cells(cells, chunk), below, nonnegative=nonnegative)

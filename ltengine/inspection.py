@@ -149,13 +149,12 @@ def free_parts(inspection: Inspection, problems_per_shard: int) -> list[Document
     parts = [_part("search", None, inspection, first, first + step) for first in starts[::step]]
     return (
         parts
-        + evaluation_parts(inspection, problems_per_shard)
+        + _evaluation_parts(inspection, problems_per_shard)
         + _verification_parts(inspection, CELLS_PER_PROBLEM * problems_per_shard)
     )
 
 
-def evaluation_parts(inspection: Inspection, problems_per_shard: int) -> list[Document]:
-    """Those that run the ticket on the data; none where there is no data."""
+def _evaluation_parts(inspection: Inspection, problems_per_shard: int) -> list[Document]:
     dataset = inspection.material.dataset
     if dataset is None:
         return []

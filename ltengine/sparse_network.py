@@ -120,32 +120,28 @@ class DrawnLayer:
         columns = mask.columns[begin : int(mask.offsets[last])]
         rows = np.repeat(np.arange(last - first, dtype=np.int32), np.diff(offsets))
         values = np.empty(columns.size)
-        large = columns.size >= PARALLEL_CELLS
-        asked = (
+        layer = (
             np.uint64(self.source.seed),
             self.source.distribution is Distribution.NORMAL,
             self.number,
             self.layer.pairing is Pairing.ROWS,
             self.layer.pairing is Pairing.COLUMNS,
             self.layer.scale,
-            first,
-            offsets,
-            columns,
-            values,
         )
-        if large:
+        if columns.size >= PARALLEL_CELLS:
             with kernel_lock:
-                _draw_in_parallel(*asked)
+                _draw_in_parallel(layer, first, offsets, columns, values)
         else:
-            _draw_serially(*asked)
+            _draw_serially(layer, first, offsets, columns, values)
         return SparseLayer(
             rows, columns, values, offsets, self.biases[first:last], self.layer.activation
         )
 
 
 @numba.njit(nogil=True, cache=True)
-def _draw_row(seed, normal, number, paired_rows, paired_columns, scale, address, columns, values):  # type: ignore[no-untyped-def]
+def _draw_row(layer, address, columns, values):  # type: ignore[no-untyped-def]
     """The values of a row's cells."""
+    seed, normal, number, paired_rows, paired_columns, scale = layer
     k0, k1 = np.uint64(seed) & LOW, np.uint64(seed) >> np.uint64(32)
     source_layer, stream = np.uint64(number), np.uint64(0)
     row_sign = scale
@@ -172,41 +168,18 @@ def _draw_row(seed, normal, number, paired_rows, paired_columns, scale, address,
 
 
 @numba.njit(nogil=True, cache=True)
-def _draw_serially(  # type: ignore[no-untyped-def]
-    seed, normal, number, paired_rows, paired_columns, scale, first_row, offsets, columns, values
-):
+def _draw_serially(layer, first_row, offsets, columns, values):  # type: ignore[no-untyped-def]
     for r in range(offsets.size - 1):
         begin, end = offsets[r], offsets[r + 1]
-        _draw_row(
-            seed,
-            normal,
-            number,
-            paired_rows,
-            paired_columns,
-            scale,
-            first_row + r,
-            columns[begin:end],
-            values[begin:end],
-        )
+        _draw_row(layer, first_row + r, columns[begin:end], values[begin:end])
 
 
 @numba.njit(parallel=True, cache=True)
-def _draw_in_parallel(  # type: ignore[no-untyped-def]
-    seed, normal, number, paired_rows, paired_columns, scale, first_row, offsets, columns, values
-):
+def _draw_in_parallel(layer, first_row, offsets, columns, values):  # type: ignore[no-untyped-def]
+    # a function of its own: numba's cache takes two compilations of one function for the same
     for r in numba.prange(offsets.size - 1):
         begin, end = offsets[r], offsets[r + 1]
-        _draw_row(
-            seed,
-            normal,
-            number,
-            paired_rows,
-            paired_columns,
-            scale,
-            first_row + r,
-            columns[begin:end],
-            values[begin:end],
-        )
+        _draw_row(layer, first_row + r, columns[begin:end], values[begin:end])
 
 
 def spans(offsets: NDArray[np.int64], cells: int) -> Iterator[tuple[int, int]]:

@@ -15,8 +15,10 @@ from ltengine.cell_problem import DrawnCellSolver
 from ltengine.certificate import certify
 from ltengine.construction import construct
 from ltengine.effective import (
-    effective_rows,
+    chunks_of_copies,
+    effective_parameters,
     input_meaning,
+    live_cells,
     live_copies,
     live_neurons,
     next_meaning,
@@ -245,7 +247,9 @@ def mean_weight_error(ticket: Ticket, network: Network) -> float:
         if layer.role is Role.COPIES:
             target = network.layers[layer.target_layer - 1]
             copies = live_copies(layer, used)
-            for rows in effective_rows(layer, cells, meaning, copies, nonnegative=True):
+            for chunk in chunks_of_copies(layer, copies, meaning.units):
+                own = live_cells(cells, chunk)
+                rows = effective_parameters(layer, own, meaning, nonnegative=True)
                 errors.append(parameter_errors(rows, target)[0].reshape(-1))
         meaning = next_meaning(layer, cells, meaning, used)
     return float(np.concatenate(errors).mean())
